@@ -1,0 +1,72 @@
+# ocipy: `make run` runs a container, `make test` tests; `make help` lists the rest.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# A distribution's Python starts faster than most others (its extension modules are linked in); any from 3.11 on does.
+PYTHON ?= $(firstword $(foreach p,/usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11,\
+    $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))) /usr/bin/python3)
+
+# The official schemas, which tests compare ours with; they are not part of this repository.
+OCIPY_ORACLE ?= $(firstword $(wildcard ../*/oracle))
+export OCIPY_ORACLE PYTHON
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTEST = $(VENV)/bin/python -m pytest
+SETUP = $(PYTHON) setup.py -q
+TESTS ?= tests
+ARGS ?=
+
+.PHONY: help
+help: ## show this table
+	@awk -F ' ## ' '/^[a-z][a-z-]*:.* ## / { sub(/:.*/, "", $$1); printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install what tests and checks need: missing Debian packages (as root) and .venv
+	@tools/deps run test
+	@$(MAKE) --no-print-directory $(VENV)/installed
+
+$(VENV)/installed: requirements-dev.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+.PHONY: build
+build: bin/ocipy ## compile beside the sources: init, extension, validators, bin/ocipy
+
+INIT := ocipy/_bin/ocipy-init
+EXTENSION := ocipy/linux/_syscall.abi3.so
+GENERATED := ocipy/spec/_generated.py
+
+$(INIT): setup.py $(wildcard init/*.c init/*.h init/Makefile)
+	$(SETUP) build_init --inplace
+
+$(EXTENSION): setup.py ocipy/linux/_syscall.c
+	$(SETUP) build_ext --inplace
+
+$(GENERATED): setup.py ocipy/spec/schema_compiler.py $(wildcard spec/*.json)
+	$(SETUP) build_spec --inplace
+
+bin/ocipy: tools/launcher.py $(INIT) $(EXTENSION) $(GENERATED)
+	$(PYTHON) tools/launcher.py --tree . --output $@
+
+.PHONY: run
+run: ## run a container: install what is missing, build, make a demo bundle, run it
+	@tools/deps run
+	@$(MAKE) --no-print-directory build
+	@tools/demo
+
+.PHONY: test
+test: deps build ## run the tests (TESTS=tests/plan ARGS=-x narrow it)
+	$(PYTEST) $(TESTS) $(ARGS)
+
+.PHONY: clean
+clean: ## remove what was built, but not .venv
+	rm -rf build dist *.egg-info bin/ocipy ocipy/_bin ocipy/linux/*.so $(GENERATED) ocipy/spec/schemas .cache
+	if [ -e init/Makefile ]; then $(MAKE) -s -C init clean; fi
+	find ocipy tests tools conformance bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
