@@ -1,0 +1,131 @@
+"""Small files and directories of cgroupfs: read, write, make, list, remove; each failure is the failed call."""
+
+import errno
+import os
+import time
+
+# How long a cgroup may stay busy after its last process was reaped, and how often to look.
+BUSY_DEADLINE = 10.0
+SHORTEST_NAP = 0.0005
+LONGEST_NAP = 0.02
+
+
+def read(path: str) -> str:
+    """A whole small file of procfs or cgroupfs; `open` would cost ten times as much as this."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise failed(error, "open", path) from None
+    try:
+        data = os.read(fd, 65536)
+        while more := os.read(fd, 65536):  # a short read is no end: procfs hands out a page or less at a time
+            data += more
+    except OSError as error:
+        raise failed(error, "read", path) from None
+    finally:
+        os.close(fd)
+    return os.fsdecode(data)
+
+
+def write(path: str, value: str) -> None:
+    """One write(2) of `value`: cgroupfs takes a setting in a single call or not at all."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise failed(error, "open", path) from None
+    try:
+        os.write(fd, value.encode())
+    except OSError as error:
+        raise failed(error, "write", path, value) from None
+    finally:
+        os.close(fd)
+
+
+def make(directory: str) -> list[str]:
+    """Make a directory and what is missing above it; returns those made, topmost first, [] if it was there.
+
+    Another container's end may remove a shared parent between two of our calls: then we start again.
+    """
+    made: list[str] = []
+    for _ in range(100):
+        try:
+            os.mkdir(directory, 0o755)
+            made.append(directory)
+            return made
+        except FileExistsError:
+            return made
+        except FileNotFoundError:
+            try:
+                made += [d for d in make(os.path.dirname(directory)) if d not in made]
+            except OSError:
+                unmake(made)
+                raise
+        except OSError as error:
+            unmake(made)
+            raise failed(error, "mkdir", directory) from None
+    unmake(made)
+    raise failed(FileNotFoundError(errno.ENOENT, ""), "mkdir", directory)
+
+
+def unmake(directories: list[str] | tuple[str, ...]) -> None:
+    """Remove directories that nobody uses, deepest first; one that is in use or gone is left alone."""
+    for directory in sorted(directories, key=len, reverse=True):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            continue
+
+
+def children(directory: str) -> list[str]:
+    """The cgroups right below one; [] when it is gone."""
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def remove(directory: str, deadline: float) -> None:
+    """rmdir a cgroup and those below it; waits while it is busy, until `deadline` (of time.monotonic).
+
+    A cgroup is busy (EBUSY) for a moment after its last process died, until that has passed its exit.
+    """
+    nap = SHORTEST_NAP
+    while True:
+        try:
+            os.rmdir(directory)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY) or time.monotonic() > deadline:
+                raise failed(error, "rmdir", directory) from None
+        for child in children(directory):
+            remove(child, deadline)
+            nap = 0
+        if nap:
+            time.sleep(nap)
+        nap = min(nap * 2 or SHORTEST_NAP, LONGEST_NAP)
+
+
+def processes(directory: str) -> list[int]:
+    """The pids in a cgroup and below it.  A pid that this pid namespace cannot see (0) is left out."""
+    try:
+        found = [int(pid) for pid in read(f"{directory}/cgroup.procs").split()]
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV):
+            return []
+        if error.errno != errno.EOPNOTSUPP:  # a threaded cgroup lists its processes in its domain
+            raise
+        found = []
+    for child in children(directory):
+        found += processes(child)
+    return [pid for pid in found if pid]
+
+
+def failed(error: OSError, call: str, *arguments: object) -> OSError:
+    """The error of a call, worded as the call."""
+    # Only needed when something went wrong.
+    from ocipy.linux.syscalls import failed as worded
+
+    return worded(error.errno, call, *arguments)
