@@ -1,0 +1,106 @@
+"""The program: a verb to its module, an error to one line and an exit status.
+
+The exit statuses are runc's: 1 for every error but those of ``exec``, which are 255 because lower ones are
+the process's own; ``run`` and ``exec`` return the status of what ran, or 128 and the signal that ended it.
+A command line that makes no sense is 1 for all.
+"""
+
+import sys
+
+from ocipy.cli.log import Log
+from ocipy.cli.output import secure_stdio
+from ocipy.cli.parse import arguments, parse
+from ocipy.cli.table import ABSENT, GLOBAL, VERBS
+from ocipy.errors import ConfigError, OcipyError, UsageError
+
+INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13
+
+
+def main(words=None):
+    """Run a command line, the process's own by default; returns the exit status."""
+    secure_stdio()
+    log = Log()
+    about = []  # what an error is about: the verb, and what it was to act on
+    try:
+        return _main(sys.argv[1:] if words is None else words, log, about)
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as e:
+        if isinstance(e, OcipyError):
+            # The words on a configuration begin with its file's name: that is what it is about.
+            text = str(e)
+            about = [] if isinstance(e, ConfigError) else about[:1] if isinstance(e, UsageError) else about
+        elif isinstance(e, OSError):
+            text = os_error(e)
+        else:
+            text = f"internal error: {type(e).__name__}: {e}"
+        log.error(f"{' '.join(about)}: {text}" if about else text)
+        if log.verbose:
+            import traceback
+
+            for line in "".join(traceback.format_exception(e)).splitlines():
+                log.debug(line)
+        return 255 if about[:1] == ["exec"] and not isinstance(e, UsageError) else 1
+
+
+def _main(words, log, about):
+    flags, _, rest = parse(words, GLOBAL, opaque=0)
+    log.open(flags["log"], flags["log-format"], flags["debug"])
+    flags["log"] = log
+    if rest[:1] == ["--"]:
+        del rest[0]
+    if flags["version"]:
+        from ocipy.cli.version import main as version
+
+        return version(flags, {}, [])
+    if flags["help"] or not rest or rest[0] in ("help", "h"):
+        from ocipy.cli.help import main as usage
+
+        return usage(flags, {}, rest[1:] if not flags["help"] else [])
+    verb, *rest = rest
+    if verb in ABSENT:
+        raise OcipyError(f"{verb}: not supported by this version of ocipy")
+    if verb not in VERBS:
+        raise UsageError(f'no verb "{verb}" (see ocipy --help)')
+    about.append(verb)
+    options, args = arguments(verb, rest)
+    if options["help"]:
+        from ocipy.cli.help import main as usage
+
+        return usage(flags, {}, [verb])
+    about.extend(args[:1])
+    module = __import__(f"ocipy.cli.{verb}", fromlist=("main",))
+    return module.main(flags, options, args)
+
+
+def os_error(e):
+    """An OSError in our words: the file or the call, the reason as callers match it, the errno by name.
+
+    >>> os_error(FileNotFoundError(2, "No such file or directory", "/nowhere"))
+    '/nowhere: no such file or directory (ENOENT)'
+    >>> os_error(OSError(1, "fsmount(5)"))
+    'fsmount(5): operation not permitted (EPERM)'
+    """
+    if not isinstance(e.errno, int):
+        return str(e)
+    import errno
+    import os
+
+    reason = os.strerror(e.errno)
+    # Failed system calls of ours carry their own text in place of the reason.
+    where = e.filename if e.strerror == reason else e.strerror
+    where = f"{os.fsdecode(where)}: " if isinstance(where, (str, bytes)) else ""
+    return f"{where}{reason[:1].lower()}{reason[1:]} ({errno.errorcode.get(e.errno, e.errno)})"
+
+
+def run():
+    """As `main`, and end the process; Python's own way out of it costs a millisecond for nothing."""
+    import os
+
+    os._exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,79 @@
+"""What verbs have in common: the runtime that the global flags ask for, a bundle and an id."""
+
+from ocipy.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ocipy.runtime import Runtime
+
+ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
+
+# Options that mean the same to `Runtime.create` as to the command line, but for "-" in place of "_".
+MAKING = (
+    "console-socket",
+    "pidfd-socket",
+    "pid-file",
+    "no-pivot",
+    "no-new-keyring",
+    "preserve-fds",
+    "strict",
+)
+
+
+def runtime(flags) -> "Runtime":
+    """The Runtime that the global flags describe."""
+    from ocipy.runtime import Runtime
+
+    return Runtime(
+        root=flags["root"] or None,
+        systemd_cgroup=flags["systemd-cgroup"],
+        rootless=flags["rootless"],
+        cgroup_manager=flags["cgroup-manager"],
+    )
+
+
+def making(options):
+    """The options of create, run and plan as keyword arguments of the runtime; paths not given are None."""
+    return {name.replace("-", "_"): None if options[name] == "" else options[name] for name in MAKING}
+
+
+def bundle_and_id(options, args):
+    """(bundle, id) of a verb that makes a container.
+
+    ``ID`` alone is runc's form; an argument with a slash in it, or "." or "..", which no id can be, is a
+    bundle, and the id is the second argument or comes from its name.
+    """
+    first, *others = args
+    if not is_path(first):
+        if others:
+            raise UsageError(f'takes no argument "{others[0]}" after an id (a bundle has a slash in it: {first}/)')
+        return options["bundle"] or ".", first
+    if options["bundle"]:
+        raise UsageError(f"two bundles: {options['bundle']} and {first}")
+    return first, others[0] if others else id_from(first)
+
+
+def bundle_only(options, args):
+    """The bundle of a verb that makes no container: its argument, or --bundle, or where we are."""
+    if args and options["bundle"]:
+        raise UsageError(f"two bundles: {options['bundle']} and {args[0]}")
+    return args[0] if args else options["bundle"] or "."
+
+
+def is_path(word):
+    """Whether a word is a path rather than an id."""
+    return "/" in word or word in (".", "..")
+
+
+def id_from(path):
+    """An id from the name of a directory: what the alphabet of ids lacks becomes a minus.
+
+    >>> id_from("/srv/my web/")
+    'my-web'
+    """
+    import os
+
+    name = os.path.basename(os.path.abspath(path))
+    if not name:
+        raise UsageError(f"{path} has no name that could be an id: give one")
+    return "".join(c if c in ID_ALPHABET else "-" for c in name)

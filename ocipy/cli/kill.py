@@ -1,0 +1,39 @@
+"""``kill``: a signal to a container."""
+
+import _signal  # the constants, without the enums that `signal` makes of them
+
+from ocipy.cli.common import runtime
+from ocipy.errors import UsageError
+
+
+def main(flags, options, args):
+    number = signal_number(args[1] if args[1:] else "TERM")
+    runtime(flags).load(args[0]).kill(number, all=options["all"])
+    return 0
+
+
+def signal_number(text):
+    """A signal by its number, or by its name with or without SIG, in any case; RTMIN+n and RTMAX-n too.
+
+    >>> signal_number("kill"), signal_number("SIGRTMIN+3"), signal_number("15")
+    (9, 37, 15)
+    """
+    if text.isascii() and text.isdigit():
+        number = int(text) if len(text) < 4 else 999
+    else:
+        name, sign, offset = text.upper(), "", "0"
+        for sign in "+-":
+            if sign in name:
+                name, sign, offset = name.partition(sign)
+                break
+        name = name.removeprefix("SIG")
+        number = getattr(_signal, f"SIG{name}", 999) if name.isalnum() else 999
+        if offset != "0" or sign in text:
+            # Only the real-time signals are counted from their ends.
+            within = offset.isascii() and offset.isdigit() and len(offset) < 3
+            wanted = {"RTMIN": "+", "RTMAX": "-"}.get(name)
+            number = number + int(sign + offset) if within and sign == wanted else 999
+            number = number if number >= _signal.SIGRTMIN else 999
+    if not 0 <= number <= _signal.SIGRTMAX:
+        raise UsageError(f'unknown signal "{text}"')
+    return number

@@ -1,0 +1,151 @@
+"""Every verb and every flag, as data.
+
+Read by the parser, by ``--help``, and by whatever makes completions and manual pages.  It is imported at
+every start, so it is literals alone, which marshal loads as they are: no object is made per flag.
+
+A flag is (name, short, kind, default, metavar, hidden, help); kinds are
+
+    bool    --flag, --flag=false
+    text    the last one given counts
+    list    repeatable, all count
+    count   an integer from 0 up
+    integer may be below zero
+    choice  one of metavar, which reads "a|b|c"
+    rest    takes every word that follows
+
+A verb is (summary, arguments, least, most, opaque, flags): how few and how many arguments it takes (-1: any
+number), and after how many of them the rest is not looked at for flags (-1: never): the command of
+``exec ID ls -l`` belongs to the container.
+
+Source: names and meanings are those of runc(8) and its verbs' pages, whose callers ours are; --cgroup-manager
+is crun's.
+"""
+
+GLOBAL = (
+    ("debug", "", "bool", False, "", False, "log what is done, and show a traceback of an internal error"),
+    ("log", "", "text", "", "FILE", False, "append messages to FILE (errors still go to standard error too)"),
+    ("log-format", "", "choice", "", "text|json", False, "format of the log (default: text)"),
+    ("root", "", "text", "", "DIR", False, "where the state of containers is kept (default: /run/ocipy, or "
+     "$XDG_RUNTIME_DIR/ocipy if not root)"),
+    ("systemd-cgroup", "", "bool", False, "", False, "let systemd make the cgroups; cgroupsPath is then "
+     "slice:prefix:name"),
+    ("cgroup-manager", "", "choice", "cgroupfs", "cgroupfs|systemd|disabled", False, "who makes the cgroups "
+     "(default: cgroupfs)"),
+    ("rootless", "", "choice", "auto", "true|false|auto", False, "go on where cgroups may not be written "
+     "(default: auto)"),
+    ("help", "h", "bool", False, "", False, "show help"),
+    ("version", "v", "bool", False, "", False, "print the version"),
+)  # fmt: skip
+
+BUNDLE = ("bundle", "b", "text", "", "DIR", False, "the bundle's directory (default: the current one)")
+FORMAT = ("format", "f", "choice", "text", "text|json", False, "how to print it (default: text)")
+STRICT = ("strict", "", "bool", False, "", False, "count properties that no specification knows as errors")
+CONSOLE = (
+    ("console-socket", "", "text", "", "PATH", False, "AF_UNIX socket that is sent the terminal's master end"),
+    ("pidfd-socket", "", "text", "", "PATH", False, "AF_UNIX socket that is sent a pidfd of the process"),
+    ("pid-file", "", "text", "", "FILE", False, "write the process id to FILE"),
+)  # fmt: skip
+PRESERVE = ("preserve-fds", "", "count", 0, "N", False, "pass N more descriptors on, after standard error and "
+            "$LISTEN_FDS")  # fmt: skip
+
+# What the three verbs that make a container share.
+MAKE = (
+    BUNDLE,
+    *CONSOLE,
+    ("no-pivot", "", "bool", False, "", False, "do not use pivot_root(2): for a root on a ramdisk"),
+    ("no-new-keyring", "", "bool", False, "", False, "keep the caller's session keyring"),
+    PRESERVE,
+    STRICT,
+)  # fmt: skip
+
+# What a new config.json can be told: shared by spec and bundle.
+CONFIG = (
+    ("env", "e", "list", (), "NAME=VALUE", False, "set an environment variable"),
+    ("cwd", "", "text", "", "DIR", False, "working directory of the process (default: /)"),
+    ("user", "u", "text", "", "UID[:GID]", False, "user and group of the process (default: 0:0)"),
+    ("hostname", "", "text", "", "NAME", False, "name of the host inside (default: ocipy)"),
+    ("terminal", "t", "bool", None, "", False, "give the process a terminal"),
+    ("no-terminal", "", "bool", False, "", False, "do not"),
+    ("read-only", "", "bool", None, "", False, "mount the root read-only"),
+    ("no-read-only", "", "bool", False, "", False, "do not"),
+    ("rootfs", "", "text", "", "DIR", False, "the root filesystem, from the bundle (default: rootfs)"),
+    ("mount", "", "list", (), "KEY=VALUE,...", False, "add a mount: type=T,src=S,dst=D and mount options"),
+    ("cap-add", "", "list", (), "CAP", False, "add a capability, or ALL"),
+    ("cap-drop", "", "list", (), "CAP", False, "take a capability away, or ALL"),
+    ("no-new-privs", "", "bool", True, "", False, "forbid gaining privileges by execve(2) (default: true)"),
+    ("network", "", "text", "none", "none|host", False, "a network namespace of its own, or the host's "
+     "(default: none)"),
+    ("userns", "", "text", "", "UID[:SIZE]", False, "a user namespace whose root is the host's UID, and SIZE "
+     "ids from there (default: 65536)"),
+    ("memory", "", "text", "", "SIZE", False, "memory limit in bytes, or with k, m, g, t"),
+    ("cpus", "", "text", "", "N", False, "how many processors' time it may use, 0.5 say"),
+    ("pids-limit", "", "integer", None, "N", False, "how many processes it may have (-1: any number)"),
+    ("annotation", "", "list", (), "NAME=VALUE", False, "add an annotation"),
+    ("rootless", "", "bool", False, "", False, "for a caller that is not root: a user namespace of its own id"),
+    ("args", "", "rest", (), "ARG...", False, "the command, all that follows; so does -- (default: sh)"),
+)  # fmt: skip
+
+VERBS = {
+    "create": ("create a container, up to but without its program", "[-b DIR] ID | BUNDLE/ [ID]", 1, 2, -1, (
+        *MAKE,
+        # go-runc sends it to create as well; a created container is detached in any case.
+        ("detach", "d", "bool", False, "", True, "no effect: a created container is always detached"),
+    )),
+    "start": ("run the program of a created container", "ID", 1, 1, -1, ()),
+    "run": ("create a container and run its program", "[-b DIR] ID | BUNDLE/ [ID]", 1, 2, -1, (
+        *MAKE,
+        ("detach", "d", "bool", False, "", False, "do not wait for the program to end"),
+        ("keep", "", "bool", False, "", False, "do not delete the container when its program ends"),
+        ("no-subreaper", "", "bool", False, "", False, "leave orphans of the container to the caller"),
+    )),
+    "exec": ("run one more process inside a running container", "ID COMMAND [ARG...] | -p FILE ID", 1, -1, 1, (
+        *CONSOLE,
+        ("cwd", "", "text", "", "DIR", False, "working directory of the process"),
+        ("env", "e", "list", (), "NAME=VALUE", False, "set an environment variable"),
+        ("tty", "t", "bool", False, "", False, "give the process a terminal"),
+        ("user", "u", "text", "", "UID[:GID]", False, "user, and group, of the process, as numbers"),
+        ("additional-gids", "g", "list", (), "GID", False, "add a group, as a number"),
+        ("process", "p", "text", "", "FILE", False, "take the whole process object from a JSON file"),
+        ("detach", "d", "bool", False, "", False, "do not wait for the process to end"),
+        ("process-label", "", "text", "", "LABEL", False, "SELinux label of the process"),
+        ("apparmor", "", "text", "", "PROFILE", False, "AppArmor profile of the process"),
+        ("no-new-privs", "", "bool", None, "", False, "forbid gaining privileges by execve(2)"),
+        ("cap", "c", "list", (), "CAP", False, "add a capability (bounding, effective and permitted only)"),
+        PRESERVE,
+        ("cgroup", "", "list", (), "[CONTROLLER:]PATH", False, "run in a cgroup below the container's"),
+        ("ignore-paused", "", "bool", False, "", False, "do so in a paused container too"),
+    )),
+    "kill": ("send a signal to the container's first process", "ID [SIGNAL]", 1, 2, -1, (
+        ("all", "a", "bool", False, "", False, "send it to every process of the container"),
+    )),
+    "delete": ("remove a stopped container and what was made for it", "ID", 1, 1, -1, (
+        ("force", "f", "bool", False, "", False, "kill it first if it runs; no error if it does not exist"),
+    )),
+    "state": ("print the state of a container as JSON", "ID", 1, 1, -1, ()),
+    "list": ("list the containers", "", 0, 0, -1, (
+        ("format", "f", "choice", "table", "table|json", False, "how to print them (default: table)"),
+        ("quiet", "q", "bool", False, "", False, "print their ids only"),
+    )),
+    "spec": ("write a new config.json", "[-- COMMAND [ARG...]]", 0, -1, -1, (
+        BUNDLE,
+        ("file", "f", "text", "", "FILE", False, "write FILE instead; - is standard output"),
+        *CONFIG,
+    )),
+    "bundle": ("make a bundle that is ready to run", "DIR [-- COMMAND [ARG...]]", 1, -1, -1, (
+        ("base", "", "choice", "auto", "auto|busybox|host", False, "what its root is made of: a static busybox, "
+         "or the host's /usr, read-only (default: auto)"),
+        ("demo", "", "bool", False, "", False, "its command shows what a container sees, and ends"),
+        *CONFIG,
+    )),
+    "validate": ("report all that is wrong with a bundle", "[BUNDLE]", 0, 1, -1, (BUNDLE, FORMAT, STRICT)),
+    "plan": ("print what create would do, step by step, and do nothing", "[BUNDLE]", 0, 1, -1, (
+        FORMAT,
+        *MAKE,
+    )),
+    "features": ("print what this runtime can do as JSON", "", 0, 0, -1, ()),
+}  # fmt: skip
+
+# Verbs that peers have and this version has not: refused by name.
+ABSENT = ("checkpoint", "events", "pause", "ps", "restore", "resume", "update")
+
+HELP = ("help", "h", "bool", False, "", False, "show help")
