@@ -1,0 +1,52 @@
+"""cgroups: one interface (manager.py) over v1, hybrid and v2 hosts, and none.
+
+What is written to them, and why, is decided in ocipy.plan.resources; here is only how.
+"""
+
+from __future__ import annotations
+
+from ocipy.errors import UsageError
+from ocipy.plan.cgroup_layout import UNIFIED, Layout, place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocipy.cgroups.manager import Manager
+
+MANAGERS = ("cgroupfs", "systemd", "disabled")
+
+
+def open_manager(
+    layout: Layout, cgroups_path: str, container_id: str, rootless: bool = False, manager: str = "cgroupfs"
+) -> Manager:
+    """The manager of a container's cgroups, none of which is made yet.
+
+    cgroups_path: linux.cgroupsPath of config.json, "" when it has none
+    rootless:     go without cgroups where there is no permission, until a limit is asked for
+    manager:      "cgroupfs" or "disabled"
+
+    Raises UsageError for a manager that this version does not have.
+    """
+    if manager == "systemd":
+        raise UsageError("the systemd cgroup manager is not available: leave out --systemd-cgroup")
+    if manager not in MANAGERS:
+        raise UsageError(f'cgroup manager "{manager}" is not one of {", ".join(MANAGERS)}')
+    if manager == "disabled" or layout.mode == "none":
+        return from_paths({}, rootless=rootless)
+    return from_paths(dict(place(layout, cgroups_path, container_id)), rootless=rootless)
+
+
+def from_paths(paths: dict[str, str], made: Iterable[str] = (), rootless: bool = False) -> Manager:
+    """The manager of cgroups that exist, from what state keeps: `Manager.paths` and `Manager.made`."""
+    if not paths:
+        from ocipy.cgroups.disabled import Disabled
+
+        return Disabled({}, made, rootless)
+    if set(paths) == {UNIFIED}:
+        from ocipy.cgroups.v2 import V2
+
+        return V2(paths, made, rootless)
+    from ocipy.cgroups.v1 import V1
+
+    return V1(paths, made, rootless)

@@ -1,0 +1,223 @@
+"""What every cgroup manager can do; v1, v2 and disabled say how.
+
+    open_manager(layout, ...)          from_paths(paths, made)
+              |                                  |
+              v   make()  apply(step)...         v
+         [ cgroup ]  join_fd() join_files() join(pid)
+              |   freeze() thaw() frozen() procs() signal() kill()
+              v   remove()
+
+A manager holds no descriptor and reads nothing when it is made; every method looks at the directories anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from ocipy.cgroups import files
+from ocipy.errors import ContainerError, StepError
+from ocipy.plan.cgroup_layout import UNIFIED, clean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocipy.plan.steps import LoadDevices, WriteCgroup
+
+# A process in an uninterruptible sleep (a dead NFS server) can take its time to freeze or die.
+STATE_DEADLINE = 10.0
+
+SIGKILL = 9  # the signal module costs an import of enum
+
+
+class Manager:
+    """The cgroups of one container.
+
+    paths:    controller -> directory, "" for cgroup v2; what state.json keeps
+    made:     the directories that make() created, the only ones that remove() removes
+    rootless: without permission, work without cgroups until a limit is asked for
+    refused:  why there is no cgroup, when `rootless` and permission was lacking
+    """
+
+    version = 0
+
+    def __init__(self, paths: dict[str, str], made: Iterable[str] = (), rootless: bool = False):
+        self.paths = dict(paths)
+        self.made = tuple(made)
+        self.rootless = rootless
+        self.refused: dict[str, OSError] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.paths!r}, {self.made!r})"
+
+    # ------------------------------------------------------------ make and remove
+
+    def make(self, needed: Iterable[str] = ()) -> None:
+        """Create the cgroup in every hierarchy; what was made is gone again when this raises.
+
+        `needed`: controllers that steps will write to; v2 refuses a cgroup that can't have them.
+
+        Raises ContainerError for a cgroup that has processes or is frozen already.
+        """
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        """Remove what make() created and every cgroup that the container made below it.
+
+        Waits up to 10 s for it to be idle.  A directory that is gone is fine; parents that others use stay.
+        """
+        deadline = time.monotonic() + files.BUSY_DEADLINE
+        leaves = self._directories()
+        mine = set(self.made)
+        for leaf in leaves:
+            if leaf in mine:
+                files.remove(leaf, deadline)
+        files.unmake([directory for directory in self.made if directory not in leaves])
+
+    def exists(self) -> bool:
+        """Whether the cgroup is there."""
+        main = self._main()
+        return bool(main) and os.path.isdir(main)
+
+    def chown(self, uid: int, gid: int) -> None:
+        """Delegate the cgroup to a user: nothing to do but on v2 (Documentation/admin-guide/cgroup-v2.rst)."""
+
+    def _refuse_used(self, directory: str) -> None:
+        pids = files.processes(directory)
+        if pids:
+            raise ContainerError(f"container's cgroup is not empty: {len(pids)} process(es) found in {directory}")
+
+    # ------------------------------------------------------------ join
+
+    def join_fd(self) -> int | None:
+        """A directory descriptor for clone3(CLONE_INTO_CGROUP), or None; the caller closes it.
+
+        Where there is both this and join_files(), a process needs both.
+        """
+        path = self.paths.get(UNIFIED)
+        if not path:
+            return None
+        try:
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise files.failed(error, "open", path) from None
+
+    def join_files(self) -> tuple[int, ...]:
+        """Descriptors of files into each of which a process writes "0" to join; the caller closes them."""
+        return ()
+
+    def join(self, pid: int) -> None:
+        """Move a process from outside; see v1.py for why this is the slow way there."""
+        for directory in self._directories():
+            files.write(f"{directory}/cgroup.procs", str(pid))
+
+    def below(self, sub_cgroups: Iterable[str]) -> Manager:
+        """The manager of a sub-cgroup that exists, for ``exec --cgroup [CONTROLLER[,CONTROLLER]:]PATH``.
+
+        Raises ContainerError for a path that leaves the container's cgroup or is not there.
+        """
+        paths = dict(self.paths)
+        for word in sub_cgroups:
+            names, separator, path = word.partition(":")
+            chosen = names.split(",") if separator else list(paths)
+            if not separator:
+                path = word
+            for name in chosen:
+                if name not in self.paths:
+                    raise ContainerError(f"cgroup {word}: the container has no {name} cgroup")
+                # Cleaned, a path can't climb; but then it would not be the one that was asked for either.
+                if ".." in path.split("/"):
+                    raise ContainerError(f"cgroup {word}: the path leaves the container's cgroup")
+                directory = f"{self.paths[name]}/{clean(path).lstrip('/')}".rstrip("/")
+                if not os.path.isdir(directory):
+                    raise ContainerError(f"cgroup {word}: {directory} does not exist")
+                paths[name] = directory
+        return type(self)(paths, (), self.rootless)
+
+    # ------------------------------------------------------------ limits
+
+    def apply(self, step: WriteCgroup | LoadDevices) -> None:
+        """Do one step of the plan.  Raises OSError worded as the call, or StepError where there's more to say."""
+        raise NotImplementedError
+
+    def read(self, controller: str, file: str) -> str:
+        """The text of a control file."""
+        return files.read(f"{self.paths.get(controller) or self.paths[UNIFIED]}/{file}")
+
+    def _lacks(self, step: WriteCgroup | LoadDevices, controller: str) -> StepError:
+        cause = self.refused.get(controller) or next(iter(self.refused.values()), None)
+        text = f"the container has no {controller or 'unified'} cgroup"
+        hint = "a rootless container gets limits only in a cgroup that was delegated to its user"
+        return StepError(str(step), cause or text, step.pointer, hint if self.rootless else "")
+
+    # ------------------------------------------------------------ the processes in it
+
+    def procs(self) -> list[int]:
+        """The pids in the cgroup and in those below it."""
+        main = self._main()
+        return files.processes(main) if main else []
+
+    def freeze(self) -> None:
+        """Stop every process and wait until all have stopped.  OSError(ETIMEDOUT) after 10 s, thawed again."""
+        raise NotImplementedError
+
+    def thaw(self) -> None:
+        """Let every process run again."""
+        raise NotImplementedError
+
+    def frozen(self) -> bool:
+        """Whether the cgroup was asked to be frozen (not: one above it)."""
+        raise NotImplementedError
+
+    def signal(self, number: int) -> int:
+        """Send a signal to every process, none escapes by forking; returns how many got it."""
+        was_frozen = self.frozen()
+        try:
+            self.freeze()
+        except (OSError, ContainerError):
+            # No freezer, or a process that will not stop: then the signal goes to those that are seen.
+            pass
+        try:
+            sent = 0
+            for pid in self.procs():
+                try:
+                    os.kill(pid, number)
+                    sent += 1
+                except ProcessLookupError:
+                    continue
+            return sent
+        finally:
+            if not was_frozen or number == SIGKILL:
+                try:
+                    self.thaw()
+                except ContainerError:
+                    pass  # no freezer
+
+    def kill(self) -> None:
+        """Kill every process and wait until none is left; OSError(ETIMEDOUT) after 10 s."""
+        if not self.exists():
+            return
+        deadline = time.monotonic() + STATE_DEADLINE
+        nap = files.SHORTEST_NAP
+        while self._kill_once():
+            if time.monotonic() > deadline:
+                left = " ".join(map(str, self.procs()))
+                raise OSError(errno.ETIMEDOUT, f"processes {left} of {self._main()} did not die within 10 s")
+            time.sleep(nap)
+            nap = min(nap * 2, files.LONGEST_NAP)
+
+    def _kill_once(self) -> bool:
+        """Kill what there is; False when there was nothing left."""
+        return self.signal(SIGKILL) > 0
+
+    # ------------------------------------------------------------ where
+
+    def _directories(self) -> list[str]:
+        """Each directory once: controllers that are mounted together share theirs."""
+        return list(dict.fromkeys(self.paths.values()))
+
+    def _main(self) -> str:
+        """The directory whose cgroup.procs counts."""
+        return next(iter(self.paths.values()), "")

@@ -1,0 +1,268 @@
+"""cgroup v2: one tree; a controller reaches a cgroup only when every cgroup above enables it.
+
+Source: Documentation/admin-guide/cgroup-v2.rst.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from ocipy.cgroups import files
+from ocipy.cgroups.manager import STATE_DEADLINE, Manager
+from ocipy.errors import ContainerError, StepError
+from ocipy.plan.cgroup_layout import UNIFIED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocipy.plan.steps import LoadDevices, WriteCgroup
+
+# Controllers that a threaded cgroup can have (cgroup-v2.rst, "Threads").
+THREADED = ("cpu", "cpuset", "perf_event", "pids")
+# What a delegated cgroup's owner must be able to write, if the kernel does not tell.
+DELEGATE = ("cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
+
+
+class V2(Manager):
+    """The cgroup of a container on a v2 host."""
+
+    version = 2
+
+    @property
+    def path(self) -> str:
+        return self.paths.get(UNIFIED, "")
+
+    def make(self, needed: Iterable[str] = ()) -> None:
+        path = self.path
+        try:
+            made = files.make(path)
+        except OSError as error:
+            if not (self.rootless and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)):
+                raise
+            self.refused, self.paths = {UNIFIED: error}, {}
+            return
+        try:
+            if path not in made:
+                self._refuse_used(path)
+                if self.frozen():
+                    raise ContainerError(f"container's cgroup unexpectedly frozen: {path}")
+            enable(path)
+            become_threaded(path, needed)
+        except BaseException:
+            files.unmake(made)
+            raise
+        self.made = tuple(made)
+
+    def apply(self, step: WriteCgroup | LoadDevices) -> None:
+        if not self.path:
+            if self.rootless and not hasattr(step, "controller"):
+                return
+            raise self._lacks(step, UNIFIED)
+        apply(self, self.path, step)
+
+    def chown(self, uid: int, gid: int) -> None:
+        try:
+            delegate = files.read("/sys/kernel/cgroup/delegate").split()
+        except OSError:
+            delegate = list(DELEGATE)
+        os.chown(self.path, uid, gid)
+        for name in delegate:
+            try:
+                os.chown(f"{self.path}/{name}", uid, gid)
+            except FileNotFoundError:
+                continue
+
+    def at_process(self, pid: int) -> V2:
+        """The manager of the cgroup, at or below this one, that a process of the container sits in.
+
+        A container that made sub-cgroups with controllers has no processes in its own cgroup any more and
+        nothing can join it there (EBUSY): exec joins its first process instead.
+        """
+        text = files.read(f"/proc/{pid}/cgroup")
+        where = next((line[3:] for line in text.split("\n") if line.startswith("0::")), "")
+        # `where` counts from the root of our cgroup namespace, our path from "/": they overlap.
+        parts = where.split("/")
+        for depth in range(len(parts), 1, -1):
+            if self.path.endswith("/".join(parts[:depth])):
+                return V2({UNIFIED: "/".join([self.path, *parts[depth:]])}, (), self.rootless)
+        return self
+
+    # ------------------------------------------------------------ the processes in it
+
+    def freeze(self) -> None:
+        if not self.path:
+            raise ContainerError("the container has no cgroup: it can't be paused")
+        files.write(f"{self.path}/cgroup.freeze", "1")
+        if not wait_event(self.path, "frozen 1", STATE_DEADLINE):
+            files.write(f"{self.path}/cgroup.freeze", "0")
+            raise OSError(errno.ETIMEDOUT, f"{self.path} did not freeze within 10 s")
+
+    def thaw(self) -> None:
+        if not self.path:
+            return
+        try:
+            files.write(f"{self.path}/cgroup.freeze", "0")
+        except FileNotFoundError:
+            return
+
+    def frozen(self) -> bool:
+        if not self.path:
+            return False
+        try:
+            return files.read(f"{self.path}/cgroup.freeze") == "1\n"
+        except FileNotFoundError:
+            return False
+
+    def kill(self) -> None:
+        if not (self.path and kill_all(self.path)):
+            super().kill()
+        elif not wait_event(self.path, "populated 0", STATE_DEADLINE):
+            left = " ".join(map(str, self.procs()))
+            raise OSError(errno.ETIMEDOUT, f"processes {left} of {self.path} did not die within 10 s")
+
+
+def apply(manager: Manager, directory: str, step: WriteCgroup | LoadDevices) -> None:
+    """Do a step in a cgroup v2 directory; a hybrid host's v1 manager comes here too."""
+    program = getattr(step, "program", None)
+    if program is not None:
+        load_devices(manager, directory, program)
+        return
+    path = f"{directory}/{step.file}"
+    try:
+        files.write(path, step.value)
+        return
+    except FileNotFoundError as error:
+        # Only now: `delete` and `kill` come here as well, and have no use for it.
+        from ocipy.plan.resources import may_be_absent
+
+        if may_be_absent(step.file, step.value):
+            return
+        lacking = error
+    # make() has enabled all of a v2 host, but nothing of a hybrid one, whose tree is there for others.
+    name = step.file.partition(".")[0]
+    failures = enable(directory, (name,))
+    if name in failures:
+        hint = f"controller {name} is not available here"
+        raise StepError(str(step), failures[name], step.pointer, hint)
+    try:
+        files.write(path, step.value)
+    except FileNotFoundError:
+        raise StepError(str(step), lacking, step.pointer, "this kernel does not have it") from None
+
+
+def load_devices(manager: Manager, directory: str, program: bytes) -> None:
+    """Attach a device program to a cgroup; without privilege (rootless) there is none, nor mknod(2)."""
+    # Only here: most containers of a v1 host never need it.
+    from ocipy.cgroups import bpf
+
+    try:
+        bpf.attach(directory, program)
+    except PermissionError:
+        if not manager.rootless:
+            raise
+
+
+def enable(path: str, wanted: Iterable[str] = ()) -> dict[str, OSError]:
+    """Enable controllers for a cgroup, in all those above it: `wanted`, or every one that there is.
+
+    Returns {controller: why not}.  That of an unwanted one is of no interest: the root may have controllers
+    that were not delegated to us, or that real-time processes keep from being enabled.
+    """
+    ancestors = []
+    above = os.path.dirname(path)
+    while os.path.exists(f"{above}/cgroup.subtree_control"):
+        ancestors.insert(0, above)
+        above = os.path.dirname(above)
+    if not ancestors:
+        return {}
+    # A sibling was here before: nothing to do, found out by two reads.
+    target = set(wanted) or set(files.read(f"{ancestors[0]}/cgroup.controllers").split())
+    if target.issubset(files.read(f"{path}/cgroup.controllers").split()):
+        return {}
+    failures: dict[str, OSError] = {}
+    for directory in ancestors:
+        control = f"{directory}/cgroup.subtree_control"
+        missing = target.difference(files.read(control).split())
+        possible = missing.intersection(files.read(f"{directory}/cgroup.controllers").split())
+        for name in missing - possible:
+            failures.setdefault(name, files.failed(OSError(errno.ENOENT, ""), "write", control, f"+{name}"))
+        failures = _enable_here(control, sorted(possible)) | failures
+    return failures
+
+
+def _enable_here(control: str, names: list[str]) -> dict[str, OSError]:
+    """Enable controllers in one subtree_control; the kernel takes all of a write or none."""
+    if not names:
+        return {}
+    try:
+        files.write(control, " ".join(f"+{name}" for name in names))
+        return {}
+    except OSError as error:
+        if len(names) == 1:
+            return {names[0]: error}
+    failures = {}
+    for name in names:
+        failures |= _enable_here(control, [name])
+    return failures
+
+
+def become_threaded(path: str, needed: Iterable[str]) -> None:
+    """Deal with a cgroup whose parent is threaded: it is "domain invalid" until it is threaded as well.
+
+    Raises ContainerError if it is to have a controller that works on whole processes only.
+    """
+    try:
+        kind = files.read(f"{path}/cgroup.type").strip()
+    except FileNotFoundError:  # the root
+        return
+    if kind == "domain":
+        return
+    whole = [name for name in needed if name not in (UNIFIED, *THREADED)]
+    if whole:
+        state = "an invalid state" if kind == "domain invalid" else f"{kind} mode"
+        raise ContainerError(f"cannot use {', '.join(whole)} limits: cgroup {path} is in {state}")
+    if kind == "domain invalid":
+        files.write(f"{path}/cgroup.type", "threaded")
+
+
+def kill_all(directory: str) -> bool:
+    """Kill everything in a cgroup and below at once; False where the kernel can't.
+
+    Since Linux 5.14 (661ee6280931 "cgroup: introduce cgroup.kill").
+    """
+    try:
+        files.write(f"{directory}/cgroup.kill", "1")
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EOPNOTSUPP):  # an older kernel, or a threaded cgroup
+            return False
+        raise
+    return True
+
+
+def wait_event(directory: str, line: str, seconds: float) -> bool:
+    """Wait until cgroup.events has a line; a cgroup that is gone has no processes left."""
+    import select
+
+    deadline = time.monotonic() + seconds
+    try:
+        fd = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return line == "populated 0"
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLPRI)
+        while line not in os.pread(fd, 4096, 0).decode().split("\n"):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            poll.poll(left * 1000)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return line == "populated 0"
+    finally:
+        os.close(fd)
+    return True
