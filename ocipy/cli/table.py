@@ -65,9 +65,9 @@ CONFIG = (
     ("user", "u", "text", "", "UID[:GID]", False, "user and group of the process (default: 0:0)"),
     ("hostname", "", "text", "", "NAME", False, "name of the host inside (default: ocipy)"),
     ("terminal", "t", "bool", None, "", False, "give the process a terminal"),
-    ("no-terminal", "", "bool", False, "", False, "do not"),
+    ("no-terminal", "", "bool", False, "", False, "give it none"),
     ("read-only", "", "bool", None, "", False, "mount the root read-only"),
-    ("no-read-only", "", "bool", False, "", False, "do not"),
+    ("no-read-only", "", "bool", False, "", False, "mount the root writable"),
     ("rootfs", "", "text", "", "DIR", False, "the root filesystem, from the bundle (default: rootfs)"),
     ("mount", "", "list", (), "KEY=VALUE,...", False, "add a mount: type=T,src=S,dst=D and mount options"),
     ("cap-add", "", "list", (), "CAP", False, "add a capability, or ALL"),
@@ -126,12 +126,12 @@ VERBS = {
         ("format", "f", "choice", "table", "table|json", False, "how to print them (default: table)"),
         ("quiet", "q", "bool", False, "", False, "print their ids only"),
     )),
-    "spec": ("write a new config.json", "[-- COMMAND [ARG...]]", 0, -1, -1, (
+    "spec": ("write a new config.json", "[-- COMMAND [ARG...]]", 0, 0, -1, (
         BUNDLE,
         ("file", "f", "text", "", "FILE", False, "write FILE instead; - is standard output"),
         *CONFIG,
     )),
-    "bundle": ("make a bundle that is ready to run", "DIR [-- COMMAND [ARG...]]", 1, -1, -1, (
+    "bundle": ("make a bundle that is ready to run", "DIR [-- COMMAND [ARG...]]", 1, 1, -1, (
         ("base", "", "choice", "auto", "auto|busybox|host", False, "what its root is made of: a static busybox, "
          "or the host's /usr, read-only (default: auto)"),
         ("demo", "", "bool", False, "", False, "its command shows what a container sees, and ends"),
