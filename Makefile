@@ -65,6 +65,50 @@ run: ## run a container: install what is missing, build, make a demo bundle, run
 test: deps build ## run the tests (TESTS=tests/plan ARGS=-x narrow it)
 	$(PYTEST) $(TESTS) $(ARGS)
 
+.PHONY: check
+check: deps build ## run the linters and type checker, and the compiler's analyzer on the init
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(MAKE) -s -C init check
+	tools/words
+
+.PHONY: golden
+golden: deps build ## rewrite the golden files that the tests compare with (review the diff)
+	OCIPY_GOLDEN=1 $(PYTEST) -q tests/plan
+
+LIBRARY = $(PREFIX)/lib/ocipy
+# With no setuptools of its own, Python makes pip fetch one for the build.
+ISOLATION = $(shell $(PYTHON) -c 'import setuptools, wheel' 2>/dev/null && echo --no-build-isolation)
+
+.PHONY: install
+install: ## install in PREFIX=/usr/local (DESTDIR for packagers): a library of its own and bin/ocipy
+	rm -rf build $(DESTDIR)$(LIBRARY).new $(DESTDIR)$(LIBRARY).old
+	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action ignore --no-compile \
+	    $(ISOLATION) --target $(DESTDIR)$(LIBRARY).new .
+	rm -rf $(DESTDIR)$(LIBRARY).new/bin
+	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash \
+	    -s $(DESTDIR)$(LIBRARY).new -p $(LIBRARY) $(DESTDIR)$(LIBRARY).new
+	mkdir -p $(DESTDIR)$(PREFIX)/bin
+	if [ -e $(DESTDIR)$(LIBRARY) ]; then mv -T $(DESTDIR)$(LIBRARY) $(DESTDIR)$(LIBRARY).old; fi
+	mv -T $(DESTDIR)$(LIBRARY).new $(DESTDIR)$(LIBRARY)
+	$(PYTHON) tools/launcher.py --library $(LIBRARY) --destdir "$(DESTDIR)" --output $(DESTDIR)$(PREFIX)/bin/ocipy
+	rm -rf $(DESTDIR)$(LIBRARY).old
+
+.PHONY: uninstall
+uninstall: ## remove what install installed
+	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(PREFIX)/bin/ocipy
+
+.PHONY: conformance
+conformance: build ## run the OCI validation suite on ocipy; fails on a regression
+	@tools/deps conformance
+	conformance/run $(ARGS)
+
+.PHONY: bench
+bench: build ## time ocipy beside its peers
+	@tools/deps bench
+	bench/run $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built, but not .venv
 	rm -rf build dist *.egg-info bin/ocipy ocipy/_bin ocipy/linux/*.so $(GENERATED) ocipy/spec/schemas .cache

@@ -1,26 +1,46 @@
 """Writes the `ocipy` command: a script that starts Python with -I -S and knows where its modules lie.
 
-    launcher.py --tree DIR --output FILE       for a source tree, with the dependencies of its .venv
-    launcher.py --library DIR --output FILE    for `make install`: everything is in DIR
+    launcher.py --tree DIR --output FILE
+        for a source tree, with the dependencies of its .venv
+    launcher.py --library DIR [--destdir DIR] --output FILE
+        for `make install`: ocipy and its dependencies are in the library directory, which also gets an archive
+        of ocipy's compiled modules
 
 -I: no PYTHON* variable, no current directory on sys.path, no user's site.  -S: no site, which reads every
 .pth file of the interpreter's site-packages.  A container runtime is started by daemons with environments
-and directories that strangers chose; it is also a good part of start-up.
+and directories that strangers chose; leaving these out is also a good part of start-up.
 """
 
 import argparse
 import glob
+import marshal
 import os
 import sys
 
-SCRIPT = """\
-#!{interpreter} -{flags}
+TREE = """\
+#!{interpreter} -IS
 import sys
-sys.path[:0] = [{library!r}]
-{dependencies}\
-from ocipy.__main__ import main
-sys.exit(main())
+sys.path.insert(0, {library!r})
+sys.path += {dependencies!r}
+from ocipy.__main__ import run
+run()
 """
+
+# -B: nothing is written into an installed library; it was compiled when it was installed.
+# The importer first, then the modules: see importer.py.
+INSTALLED = """\
+#!{interpreter} -ISB
+import marshal, posix, sys
+sys.path.append({library!r})
+fd = posix.open({archive!r}, posix.O_RDONLY | posix.O_CLOEXEC)
+importer, modules = marshal.loads(posix.read(fd, posix.fstat(fd).st_size))
+posix.close(fd)
+exec(importer)
+from ocipy.__main__ import run
+run()
+"""
+
+IMPORTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "importer.py")
 
 
 def interpreter():
@@ -28,26 +48,57 @@ def interpreter():
     return os.path.realpath(sys.executable)
 
 
+def compiled(path, name):
+    """The code of a file, under the name that tracebacks are to show."""
+    with open(path, encoding="utf-8") as source:
+        return compile(source.read(), name, "exec")
+
+
+def modules(built, library):
+    """Every module of ocipy: name -> (file when installed, is a package, marshalled code or None)."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(built, "ocipy", "**", "*.*"), recursive=True)):
+        relative = os.path.relpath(path, built)
+        stem, suffix = relative.split(".", 1)
+        name, file = stem.replace("/", "."), os.path.join(library, relative)
+        if suffix == "py":
+            package = name.endswith(".__init__")
+            found[name.removesuffix(".__init__")] = (file, package, marshal.dumps(compiled(path, file)))
+        elif suffix.endswith("so"):
+            found[name] = (file, False, None)
+    # The one module of the standard library that we import and CPython does not have frozen or built in.
+    import __future__
+
+    found["__future__"] = (__future__.__file__, False, marshal.dumps(compiled(__future__.__file__, __future__.__file__)))
+    return found
+
+
+def write(path, data, mode):
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+    os.chmod(path + ".new", mode)
+    os.replace(path + ".new", path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--tree")
     where.add_argument("--library")
+    parser.add_argument("--destdir", default="")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     if args.tree:
         library = os.path.abspath(args.tree)
-        found = glob.glob(os.path.join(library, ".venv/lib/python3*/site-packages"))
-        dependencies = f"sys.path += {found!r}\n" if found else ""
-        flags = "IS"
+        dependencies = glob.glob(os.path.join(library, ".venv/lib/python3*/site-packages"))
+        text = TREE.format(interpreter=interpreter(), library=library, dependencies=dependencies)
     else:
-        # Nothing writes into an installed library: it was compiled when it was installed.
-        library, dependencies, flags = args.library, "", "ISB"
-    text = SCRIPT.format(interpreter=interpreter(), flags=flags, library=library, dependencies=dependencies)
-    with open(args.output + ".new", "w", encoding="utf-8") as script:
-        script.write(text)
-    os.chmod(args.output + ".new", 0o755)
-    os.replace(args.output + ".new", args.output)
+        library = args.library
+        archive = os.path.join(library, f"ocipy.{sys.implementation.cache_tag}.archive")
+        packed = (compiled(IMPORTER, IMPORTER), modules(args.destdir + library, library))
+        write(args.destdir + archive, marshal.dumps(packed), 0o644)
+        text = INSTALLED.format(interpreter=interpreter(), library=library, archive=archive)
+    write(args.output, text.encode(), 0o755)
 
 
 if __name__ == "__main__":
