@@ -1,0 +1,107 @@
+"""The errors of ocipy: is it *your config*, or *this host*?
+
+Each is worded once, where it happens, on one line, lower case, without a full stop, and printed once, in
+``__main__``.  Nothing that was made stays behind one.
+"""
+
+import errno
+import os
+
+
+def one_line(text):
+    """Text as one line that a terminal and a log parser can take: control characters are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def describe(error):
+    """An exception as the end of a sentence: the failed call, the errno by name and in words.
+
+    >>> describe(FileNotFoundError(2, 'open_tree(AT_FDCWD, "/x", 0x1)'))
+    'open_tree(AT_FDCWD, "/x", 0x1): ENOENT: no such file or directory'
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    call = error.strerror or ""
+    words = os.strerror(error.errno)
+    if call == words:  # raised by Python's own os functions: the path is all they say of the call
+        call = f'"{os.fsdecode(error.filename)}"' if isinstance(error.filename, (str, bytes)) else ""
+    name = errno.errorcode.get(error.errno, str(error.errno))
+    # Callers look for the words in lower case, as Go prints them ("permission denied").
+    return f"{call}{': ' if call else ''}{name}: {words[:1].lower()}{words[1:]}"
+
+
+class OcipyError(Exception):
+    """Base of every error that ocipy raises on purpose; its text is one line for a person."""
+
+    exit_status = 1
+
+    def __str__(self):
+        return one_line(super().__str__())
+
+
+class UsageError(OcipyError):
+    """The command line, or the call, does not make sense."""
+
+
+class ContainerError(OcipyError):
+    """The container is not in a state in which the verb may act: missing, running, stopped, paused."""
+
+
+class Problem:
+    """One thing wrong with a configuration.
+
+    pointer: JSON pointer into config.json (RFC 6901), "" for the whole document
+    message: what is wrong, on one line
+    rule:    short kebab-case name of the rule that it breaks ("schema", "duplicate-namespace", ...)
+    """
+
+    __slots__ = ("message", "pointer", "rule")
+
+    def __init__(self, pointer, message, rule):
+        self.pointer = pointer
+        self.message = message
+        self.rule = rule
+
+    def __str__(self):
+        where = f"{self.pointer}: " if self.pointer else ""
+        return one_line(f"{where}{self.message}")
+
+    def __repr__(self):
+        return f"Problem({self.pointer!r}, {self.message!r}, {self.rule!r})"
+
+    def __eq__(self, other):
+        return type(other) is Problem and repr(self) == repr(other)
+
+    def __hash__(self):
+        return hash(repr(self))
+
+
+class ConfigError(OcipyError):
+    """The configuration is at fault; carries every `Problem` found, not only the first.
+
+    >>> str(ConfigError([Problem("/hostname", "needs a uts namespace", "hostname-without-uts")]))
+    'config.json: /hostname: needs a uts namespace'
+    """
+
+    def __init__(self, problems, source="config.json"):
+        if isinstance(problems, Problem):
+            problems = [problems]
+        self.problems = tuple(problems)
+        self.source = source
+        super().__init__(f"{source}: " + "; ".join(map(str, self.problems)))
+
+
+class StepError(OcipyError):
+    """A step of a plan failed on this host.
+
+    step:    what was to be done, in the plan's words ("mount proc at /proc")
+    cause:   what came back, usually an OSError worded as the call that failed
+    pointer: JSON pointer of the config property that caused the step
+    hint:    what might be the reason, where known
+    """
+
+    def __init__(self, step, cause, pointer="", hint=""):
+        self.step, self.cause, self.pointer, self.hint = step, cause, pointer, hint
+        where = f" (config.json {pointer})" if pointer else ""
+        why = f" ({hint})" if hint else ""
+        super().__init__(f"{step}{where}: {describe(cause)}{why}")

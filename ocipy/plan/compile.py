@@ -1,0 +1,307 @@
+"""Configuration, options and facts in; a Plan out.
+
+The order of a create, each part with its reason where it is made (laws: order.py):
+
+    cgroup, namespaces to join      while paths are the host's and nothing runs yet
+    init: namespaces                user first or last (see _namespaces), then the clone
+    cgroup join, oom_score_adj      before the first process does anything
+    init: names, loopback
+    root: mounts, /dev              through descriptors, from outside
+    hooks                           prestart, createRuntime, createContainer: mounted, not yet entered
+    root: masks, read-only          after hooks, which may still have to write
+    init: pivot, sysctl, terminal, identity
+    rlimits                         last: a small RLIMIT_NOFILE must not hit init
+"""
+
+from __future__ import annotations
+
+from ocipy.errors import ConfigError, Problem
+from ocipy.plan import dev, identity, mounts, naming, resources, steps
+
+HOOKS_BEFORE_START = ("prestart", "createRuntime", "createContainer")
+
+
+class Context:
+    """What the parts of a compilation share: the config's sections, and what follows from them."""
+
+    def __init__(self, config, options, facts):
+        self.config = config
+        self.options = options
+        self.facts = facts
+        self.linux = config.get("linux") or {}
+        self.process = config.get("process")
+        self.pointer = "/process"
+        self.executing = False
+        self.namespaces = {}
+        for i, namespace in enumerate(self.linux.get("namespaces") or ()):
+            self.namespaces[namespace["type"]] = (namespace.get("path") or "", f"/linux/namespaces/{i}")
+        self.new_user = self.is_new("user")
+        self.terminal = bool(self.process and self.process.get("terminal"))
+        self.mount_label = self.linux.get("mountLabel") or ""
+        self.uids = _mappings(self.linux.get("uidMappings"))
+        self.gids = _mappings(self.linux.get("gidMappings"))
+        self.seccomp = []
+        # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
+        # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
+        self.deny_setgroups = self.new_user and facts.rootless and _is_self(self.gids, facts.egid)
+        self.setgroups_denied = self.deny_setgroups
+
+    def has_namespace(self, kind):
+        """Has the container a namespace of this kind of its own, new or joined?"""
+        return kind in self.namespaces
+
+    def is_new(self, kind):
+        return kind in self.namespaces and not self.namespaces[kind][0]
+
+    def where(self, kind):
+        return self.namespaces[kind][1] if kind in self.namespaces else ""
+
+
+def compile(config, options, facts) -> steps.Plan:
+    """The plan of a create and the start after it.  Raises ConfigError for what can't be planned."""
+    context = Context(config, options, facts)
+    mounted, late = _mounts(context)
+    identity_made, warnings, started = [], (), ()
+    if context.process:
+        identity_made, warnings = identity.identity_steps(context.process, context)
+        started = _start(context)
+    # Masks, a read-only root and what else must wait for the hooks: one more stay in the mount namespace.
+    late += _restrictions(context)
+    create = (
+        *_cgroup(context),
+        *_namespaces(context),
+        steps.JoinCgroup(pointer="/linux/cgroupsPath"),
+        *_oom(context.process),
+        *_names(context),
+        *mounted,
+        *_net_devices(context),
+        *_hooks(context, HOOKS_BEFORE_START),
+        *late,
+        *_enter(context),
+        *identity_made,
+        *_rlimits(context.process, context.pointer),
+    )
+    return steps.Plan(create, started, warnings)
+
+
+def compile_exec(config, process, options, facts, setgroups_denied=False) -> steps.Plan:
+    """The plan of one more process in a running container, once init has joined its namespaces."""
+    context = Context(config, options, facts)
+    context.process, context.pointer, context.executing = process, "", True
+    context.terminal = bool(process.get("terminal"))
+    context.setgroups_denied = setgroups_denied
+    made, warnings = identity.identity_steps(process, context)
+    create = (
+        *_oom(process, ""),
+        steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"),
+        *_session(context),
+        *made,
+        *_rlimits(process, ""),
+    )
+    return steps.Plan(create, (steps.Execve(process["args"][0], "/args"),), warnings)
+
+
+def _mappings(mappings):
+    return tuple((m["containerID"], m["hostID"], m["size"]) for m in mappings or ())
+
+
+def _is_self(mappings, own_id):
+    """A mapping that an unprivileged process may write itself: one id, its own."""
+    return len(mappings) == 1 and mappings[0][1:] == (own_id, 1)
+
+
+def _cgroup(context):
+    path = context.linux.get("cgroupsPath") or ""
+    made = [steps.MakeCgroup(path, "/linux/cgroupsPath" if path else "")]
+    return made + list(resources.cgroup_steps(context.linux.get("resources") or {}, context.facts.cgroup))
+
+
+# ---------------------------------------------------------------- namespaces
+
+
+def _namespaces(context):
+    """Join what is to be joined, make what is new, start the first process.
+
+    With privilege, namespaces to join may belong to any user namespace: they are joined while init still has
+    the host's credentials, the user namespace last.  Rootless there is no privilege but what the user
+    namespace gives: it comes first.
+    """
+    joined = [(kind, *context.namespaces[kind]) for kind in naming.NAMESPACES if kind in context.namespaces]
+    joined = [(kind, path, pointer) for kind, path, pointer in joined if path]
+    opened = [steps.OpenNamespace(kind, path, pointer) for kind, path, pointer in joined]
+    join = [steps.JoinNamespace(kind, path, pointer) for kind, path, pointer in joined]
+    if not context.facts.rootless:
+        join.sort(key=lambda step: step.type == "user")
+    made = opened + join
+    if context.new_user:
+        made += _new_user(context)
+    elif context.has_namespace("user"):
+        made.append(steps.BecomeRoot(context.where("user")))
+    if context.is_new("time"):
+        made.append(steps.NewNamespaces(("time",), context.where("time")))
+        if offsets := context.linux.get("timeOffsets"):
+            made.append(_time_offsets(offsets))
+    new = [kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")]
+    made.append(steps.Clone(tuple(new), "/linux/namespaces"))
+    return made
+
+
+def _new_user(context):
+    uids, gids, facts = context.uids, context.gids, context.facts
+    own = _is_self(uids, facts.euid) and _is_self(gids, facts.egid)
+    return [
+        steps.NewNamespaces(("user",), context.where("user")),
+        steps.MapIds(
+            uids,
+            gids,
+            "/linux/uidMappings",
+            tool=facts.rootless and not own,
+            deny_setgroups=context.deny_setgroups,
+        ),
+        steps.BecomeRoot(context.where("user")),
+    ]
+
+
+def _time_offsets(offsets):
+    clocks = tuple(
+        (clock, offsets[clock].get("secs", 0), offsets[clock].get("nanosecs", 0))
+        for clock in ("monotonic", "boottime")
+        if clock in offsets
+    )
+    return steps.TimeOffsets(clocks, "/linux/timeOffsets")
+
+
+def _names(context):
+    """What belongs to the new namespaces: it needs the container's first process, not its root."""
+    config, made = context.config, []
+    made.append(steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"))
+    if context.is_new("cgroup"):
+        # Its root is the cgroup of the process that makes it: after the join.
+        made.append(steps.NewNamespaces(("cgroup",), context.where("cgroup")))
+    if config.get("hostname"):
+        made.append(steps.SetHostname(config["hostname"], "/hostname"))
+    if config.get("domainname"):
+        made.append(steps.SetDomainname(config["domainname"], "/domainname"))
+    if context.is_new("network"):
+        made.append(steps.LoopbackUp(context.where("network")))
+    return made
+
+
+def _sysctls(context):
+    """After the hooks: a network hook may have made the device that a net.* name speaks of."""
+    made = []
+    for name, value in (context.linux.get("sysctl") or {}).items():
+        token = name.replace("~", "~0").replace("/", "~1")
+        made.append(steps.SetSysctl(name, value, f"/linux/sysctl/{token}"))
+    return made
+
+
+def _oom(process, pointer="/process"):
+    value = (process or {}).get("oomScoreAdj")
+    return [] if value is None else [steps.SetOomScoreAdj(value, f"{pointer}/oomScoreAdj")]
+
+
+def _net_devices(context):
+    return [
+        steps.MoveNetDevice(device, (settings or {}).get("name") or device, f"/linux/netDevices/{device}")
+        for device, settings in (context.linux.get("netDevices") or {}).items()
+    ]
+
+
+def _hooks(context, kinds):
+    hooks = context.config.get("hooks") or {}
+    return [steps.RunHooks(kind, len(hooks[kind]), f"/hooks/{kind}") for kind in kinds if hooks.get(kind)]
+
+
+# ---------------------------------------------------------------- the root
+
+
+def _mounts(context):
+    """(steps up to the hooks, steps for after them)."""
+    config, root = context.config, context.config["root"]
+    path = root["path"]
+    path = path if path.startswith("/") else f"{context.options.bundle}/{path}"
+    if not context.has_namespace("mount"):
+        return _without_mount_namespace(context, path)
+    propagation = context.linux.get("rootfsPropagation") or ""
+    made = [
+        # A container's mounts must not appear on the host unless asked; the host's may still arrive.
+        steps.Propagation(propagation or "rslave", "/linux/rootfsPropagation" if propagation else ""),
+        steps.AttachRoot(path, "/root/path"),
+    ]
+    late = []
+    for i, mount in enumerate(config.get("mounts") or ()):
+        now, after = mounts.mount_steps(i, mount, context)
+        made += now
+        late += after
+    if context.options.notify_socket:
+        made.append(steps.Bind(context.options.notify_socket, "/run/notify"))
+    made += dev.dev_steps(config, context)
+    if context.process and context.process["cwd"] != "/":
+        made.append(steps.MakeDir(context.process["cwd"], "/process/cwd"))
+    return made, late
+
+
+def _without_mount_namespace(context, path):
+    """The host's own mount namespace: nothing may be mounted there, the root is entered by chroot."""
+    problems = [
+        Problem(pointer, "needs a mount namespace: it would change the host's mounts", "no-mount-namespace")
+        for pointer, present in (
+            ("/mounts", context.config.get("mounts")),
+            ("/root/readonly", context.config["root"].get("readonly")),
+            ("/linux/maskedPaths", context.linux.get("maskedPaths")),
+            ("/linux/readonlyPaths", context.linux.get("readonlyPaths")),
+            ("/linux/rootfsPropagation", context.linux.get("rootfsPropagation")),
+        )
+        if present
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return [steps.AttachRoot(path, "/root/path", mount=False)], []
+
+
+def _restrictions(context):
+    made = []
+    if not context.has_namespace("mount"):
+        return made
+    for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
+        made.append(steps.ReadonlyPath(path, f"/linux/readonlyPaths/{i}"))
+    for i, path in enumerate(context.linux.get("maskedPaths") or ()):
+        made.append(steps.Mask(path, f"/linux/maskedPaths/{i}"))
+    if context.config["root"].get("readonly"):
+        made.append(steps.ReadonlyRoot("/root/readonly"))
+    return made
+
+
+def _enter(context):
+    how = "CHROOT"
+    if context.has_namespace("mount"):
+        how = "MOVE_ROOT" if context.options.no_pivot else "PIVOT"
+    made = [steps.EnterRoot("/root/path", how=how)]
+    propagation = context.linux.get("rootfsPropagation")
+    if propagation and how != "CHROOT":
+        made.append(steps.Propagation(propagation, "/linux/rootfsPropagation"))
+    return made + _sysctls(context) + _session(context)
+
+
+def _session(context):
+    made = [steps.Op("SETSID", (), "start a new session")]
+    if context.terminal:
+        at = f"{context.pointer}/terminal"
+        console = int(not context.executing)
+        made.append(steps.Op("OPEN_PTY", (), "open a terminal of the container's devpts", at))
+        made.append(steps.Op("TERMINAL", (console,), "make it the controlling terminal", at))
+    return made
+
+
+def _rlimits(process, pointer):
+    return [
+        steps.SetRlimit(limit["type"], limit["soft"], limit["hard"], f"{pointer}/rlimits/{i}")
+        for i, limit in enumerate((process or {}).get("rlimits") or ())
+    ]
+
+
+def _start(context):
+    program = context.process["args"][0]
+    late_seccomp = context.seccomp if context.process.get("noNewPrivileges") else []
+    return (steps.WaitStart(), *late_seccomp, steps.Execve(program, "/process/args"))

@@ -1,0 +1,78 @@
+"""/dev of a container: default devices and links, and `linux.devices`.
+
+Source: runtime-spec config-linux.md#default-devices, runtime-linux.md#dev-symbolic-links.
+"""
+
+from __future__ import annotations
+
+from ocipy.errors import ConfigError, Problem
+from ocipy.plan import steps
+
+#: path -> (major, minor): what every container has, whether it asks or not.
+DEFAULT_DEVICES = {
+    "/dev/null": (1, 3),
+    "/dev/zero": (1, 5),
+    "/dev/full": (1, 7),
+    "/dev/random": (1, 8),
+    "/dev/urandom": (1, 9),
+    "/dev/tty": (5, 0),
+}
+
+LINKS = {
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+}
+
+
+def dev_steps(config, context):
+    """Steps that fill /dev.  Nothing when the config binds a /dev of its own choice there."""
+    mounts = config.get("mounts") or ()
+    if any(m["destination"].rstrip("/") == "/dev" and _is_bind(m) for m in mounts):
+        return []
+    made = []
+    devices = (config.get("linux") or {}).get("devices") or ()
+    asked = {device["path"] for device in devices}
+    for path, (major, minor) in DEFAULT_DEVICES.items():
+        if path not in asked:
+            made.append(_device(path, "c", major, minor, 0o666, 0, 0, "", context))
+    for i, device in enumerate(devices):
+        made.append(_listed(device, f"/linux/devices/{i}", context))
+    links = dict(LINKS)
+    if context.facts.kcore:
+        links["/dev/core"] = "/proc/kcore"
+    made += [steps.MakeSymlink(path, to) for path, to in links.items()]
+    if not any(m["destination"].rstrip("/") == "/dev/ptmx" for m in mounts) and "/dev/ptmx" not in asked:
+        made.append(steps.MakeSymlink("/dev/ptmx", "pts/ptmx", replace=True))
+    if context.terminal:
+        made.append(steps.MakeFile("/dev/console", "/process/terminal"))
+    return made
+
+
+def _is_bind(mount):
+    return any(o in ("bind", "rbind") for o in mount.get("options") or ())
+
+
+def _listed(device, pointer, context):
+    kind = {"u": "c"}.get(device["type"], device["type"])
+    if kind != "p" and not ("major" in device and "minor" in device):
+        raise ConfigError(Problem(pointer, f"a device of type {device['type']} needs major and minor", "device-number"))
+    return _device(
+        device["path"],
+        kind,
+        device.get("major", 0),
+        device.get("minor", 0),
+        device.get("fileMode", 0o666) & 0o7777,
+        device.get("uid", 0),
+        device.get("gid", 0),
+        pointer,
+        context,
+    )
+
+
+def _device(path, kind, major, minor, mode, uid, gid, pointer, context):
+    """mknod(2), or a bind of the host's node where a user namespace may not make nodes."""
+    if kind != "p" and (context.new_user or context.facts.user_namespace or context.facts.rootless):
+        return steps.Bind(path, path, pointer, device=(kind, major, minor), nofollow=True)
+    return steps.MakeDevice(path, kind, major, minor, mode, pointer, uid=uid, gid=gid)

@@ -1,0 +1,39 @@
+"""What a plan needs to know of the host, as a value; ocipy/runtime/host.py finds it out."""
+
+from __future__ import annotations
+
+from ocipy.record import Record
+
+
+class Facts(Record):
+    """The host, as far as plans depend on it."""
+
+    euid: int = 0
+    egid: int = 0
+    user_namespace: bool = False  # the runtime itself sits in a user namespace that is not the first one
+    capabilities: int = (1 << 41) - 1  # permitted to the runtime, as a mask
+    last_capability: int = 40  # highest number that the kernel knows
+    cgroup: object = None  # the cgroup layout, ocipy.plan.cgroup_layout.Layout
+    apparmor: bool = False
+    selinux: bool = False
+    kcore: bool = True  # /proc/kcore exists
+    page_size: int = 4096
+    machine: str = "x86_64"
+
+    @property
+    def rootless(self):
+        """No power over the host: every privilege comes from a user namespace."""
+        return self.euid != 0
+
+
+class Options(Record):
+    """What the caller asks for beside config.json."""
+
+    id: str
+    bundle: str  # absolute
+    no_pivot: bool = False
+    no_new_keyring: bool = False
+    preserve_fds: int = 0
+    console: bool = False  # a terminal is there to be served: console socket, or our own
+    env: tuple = ()  # what the runtime adds for its caller: LISTEN_FDS, NOTIFY_SOCKET
+    notify_socket: str = ""  # host directory to bind at /run/notify, "" for none
