@@ -40,5 +40,6 @@ def detect(directory: str) -> str:
 
 def load(directory: str, format: str | None = None) -> Spec:
     """Read the container in ``directory``, which is in ``format`` or in the format found there."""
+    spec: Spec
     spec, notes = backend(format or detect(directory)).load(directory)
     return spec.replace(notes=tuple(notes)) if notes else spec

@@ -30,7 +30,7 @@ def load(directory: str) -> tuple[Spec, tuple[str, ...]]:
     """Read config.json; it is parsed, not validated, but it is an object."""
     data = jsontext.parse(read(directory, FILE), FILE)
     if type(data) is not dict:
-        raise ConfigError(Problem("", f"must be an object, not {_json_type(data)}", "schema"), FILE)
+        raise ConfigError(Problem("", f"must be an object, not {jsontext.kind(data)}", "schema"), FILE)
     return Spec(data, FILE), ()
 
 
@@ -80,7 +80,3 @@ def _unreadable(name: str, message: str) -> ConfigError:
 def _reason(error: OSError) -> str:
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]
-
-
-def _json_type(value: object) -> str:
-    return {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}.get(type(value), "a number")

@@ -27,11 +27,20 @@ class Spec(Record):
 
 
 def validate(data: Any, strict: bool = False) -> tuple[list[Problem], list[Problem]]:
-    """(problems, warnings) of a config.json: every one, in the order of their pointers."""
-    if not isinstance(data, dict):
-        return [Problem("", "must be an object", "schema")], []
-    if not isinstance(data.get("ociVersion"), str):
-        return [Problem("/ociVersion", "is required and must be a string", "schema")], []
+    """(problems, warnings) of a config.json, each all there are.
+
+    What breaks the schema comes alone: the semantic checks may rely on types.  With ``strict``, properties
+    that the standard does not know are problems too.
+    """
+    from ocipy.spec import _generated
+
+    if not _generated.config(data):
+        from ocipy.spec import report
+
+        problems = report.problems("config", data)
+        if problems:
+            return problems, []
+        # Not plain dicts and lists, as a program may build them, but good.
     return [], []
 
 
@@ -41,3 +50,28 @@ def require(data: Any, source: str = "config.json", strict: bool = False) -> lis
     if problems:
         raise ConfigError(problems, source)
     return warnings
+
+
+def check_process(data: Any) -> list[Problem]:
+    """Problems of a process object, as `exec --process` takes it."""
+    from ocipy.spec import _generated
+
+    if _generated.process(data):
+        return []
+    from ocipy.spec import report
+
+    return report.problems("process", data)
+
+
+def check_state(data: Any) -> list[Problem]:
+    """Problems of a state document, by the standard's schema: it knows no "paused"."""
+    from ocipy.spec import report
+
+    return report.problems("state", data)
+
+
+def check_features(data: Any) -> list[Problem]:
+    """Problems of a features document."""
+    from ocipy.spec import report
+
+    return report.problems("features", data)

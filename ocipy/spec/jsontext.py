@@ -75,7 +75,7 @@ class _Settings:
     parse_constant = staticmethod(_constant)
 
 
-_scan = make_scanner(_Settings)
+_scan = make_scanner(_Settings)  # type: ignore[arg-type]  # typeshed wants its own protocol
 
 
 def parse(data: bytes, source: str, lone_surrogates: bool = False) -> Any:
@@ -87,8 +87,8 @@ def parse(data: bytes, source: str, lone_surrogates: bool = False) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise too_large(source)
-    # Upper bounds, for brackets and commas inside strings count too: cheap, and nearly always enough.
-    suspect = data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES or _deep(data)
+    # Both see brackets and commas inside strings too, so they may be wrong, in this direction only.
+    suspect = (len(data) > MAX_VALUES and _many(data)) or _deep(data)
     try:
         text = data.decode()
         if suspect:
@@ -115,6 +115,11 @@ def parse(data: bytes, source: str, lone_surrogates: bool = False) -> Any:
 def _start(text: str) -> int:
     """The scanner starts at a value, not at the space before it."""
     return len(text) - len(text.lstrip(_SPACE)) if text[:1] in _SPACE else 0
+
+
+def _many(data: bytes) -> bool:
+    """True if there may be more than MAX_VALUES values: each but the first follows one of these."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES
 
 
 def _deep(data: bytes) -> bool:
@@ -172,3 +177,9 @@ def _indented(value: Any, step: str, newline: str) -> str:
         members = [f"{encode_basestring(k)}: {_indented(v, step, inner)}" for k, v in value.items()]
         return f"{{{inner}{(',' + inner).join(members)}{newline}}}"
     return f"[{inner}{(',' + inner).join([_indented(v, step, inner) for v in value])}{newline}]"
+
+
+def kind(value: object) -> str:
+    """What JSON calls the type of ``value``, with its article."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
