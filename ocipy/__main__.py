@@ -11,7 +11,7 @@ from ocipy.cli.log import Log
 from ocipy.cli.output import secure_stdio
 from ocipy.cli.parse import arguments, parse
 from ocipy.cli.table import ABSENT, GLOBAL, VERBS
-from ocipy.errors import ConfigError, OcipyError, UsageError
+from ocipy.errors import ConfigError, OcipyError, UsageError, describe
 
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13
 
@@ -27,13 +27,13 @@ def main(words=None):
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as e:
+    except Exception as e:  # noqa: BLE001 - the last one to see it
         if isinstance(e, OcipyError):
             # The words on a configuration begin with its file's name: that is what it is about.
             text = str(e)
             about = [] if isinstance(e, ConfigError) else about[:1] if isinstance(e, UsageError) else about
         elif isinstance(e, OSError):
-            text = os_error(e)
+            text = describe(e)
         else:
             text = f"internal error: {type(e).__name__}: {e}"
         log.error(f"{' '.join(about)}: {text}" if about else text)
@@ -73,26 +73,6 @@ def _main(words, log, about):
     about.extend(args[:1])
     module = __import__(f"ocipy.cli.{verb}", fromlist=("main",))
     return module.main(flags, options, args)
-
-
-def os_error(e):
-    """An OSError in our words: the file or the call, the reason as callers match it, the errno by name.
-
-    >>> os_error(FileNotFoundError(2, "No such file or directory", "/nowhere"))
-    '/nowhere: no such file or directory (ENOENT)'
-    >>> os_error(OSError(1, "fsmount(5)"))
-    'fsmount(5): operation not permitted (EPERM)'
-    """
-    if not isinstance(e.errno, int):
-        return str(e)
-    import errno
-    import os
-
-    reason = os.strerror(e.errno)
-    # Failed system calls of ours carry their own text in place of the reason.
-    where = e.filename if e.strerror == reason else e.strerror
-    where = f"{os.fsdecode(where)}: " if isinstance(where, (str, bytes)) else ""
-    return f"{where}{reason[:1].lower()}{reason[1:]} ({errno.errorcode.get(e.errno, e.errno)})"
 
 
 def run():

@@ -1,7 +1,7 @@
 """``bundle``: a bundle that is ready to run, of what the host has."""
 
 import os
-import shutil
+import stat
 
 from ocipy.cli import root
 from ocipy.cli.config import document
@@ -102,18 +102,18 @@ def give(rootfs, linux):
     if (uid, gid) == (os.geteuid(), os.getegid()):
         return
     os.chown(rootfs, uid, gid)
-    for parent, directories, files in os.walk(rootfs):
+    for _, directories, files, fd in os.fwalk(rootfs):
         for name in (*directories, *files):
-            os.chown(f"{parent}/{name}", uid, gid, follow_symlinks=False)
+            os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
 
 
 def clear(directory, made):
     """Remove what `fill` made, and the directory if it was made."""
-    for name in os.listdir(directory):
-        path = f"{directory}/{name}"
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+    for _, directories, files, fd in os.fwalk(directory, topdown=False):
+        for name in (*directories, *files):
+            if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                os.rmdir(name, dir_fd=fd)
+            else:
+                os.unlink(name, dir_fd=fd)
     if made:
         os.rmdir(directory)

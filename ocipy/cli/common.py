@@ -46,7 +46,9 @@ def bundle_and_id(options, args):
     first, *others = args
     if not is_path(first):
         if others:
-            raise UsageError(f'takes no argument "{others[0]}" after an id (a bundle has a slash in it: {first}/)')
+            raise UsageError(
+                f'takes no argument "{others[0]}" after an id (a bundle has a slash in it: {first}/)'
+            )
         return options["bundle"] or ".", first
     if options["bundle"]:
         raise UsageError(f"two bundles: {options['bundle']} and {first}")

@@ -22,7 +22,10 @@ def document(options, **defaults):
             wanted[name] = options[name]
     if any(not c.isprintable() or c.isspace() for c in options["hostname"]):
         raise UsageError(f'invalid value "{options["hostname"]}" for --hostname: not a name')
-    for name, yes, no in (("terminal", "terminal", "no-terminal"), ("read_only", "read-only", "no-read-only")):
+    for name, yes, no in (
+        ("terminal", "terminal", "no-terminal"),
+        ("read_only", "read-only", "no-read-only"),
+    ):
         if options[yes] and options[no]:
             raise UsageError(f"both --{yes} and --{no}")
         if options[yes] is not None or options[no]:
@@ -89,7 +92,7 @@ def quota(text):
     >>> quota("1.5")
     150000
     """
-    whole, point, part = text.partition(".")
+    whole, _, part = text.partition(".")
     digits = whole + part
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
         raise UsageError(f'invalid value "{text}" for --cpus: not a number of processors')

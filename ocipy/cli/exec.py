@@ -41,7 +41,7 @@ def read(path):
         data = f.read(jsontext.MAX_BYTES + 1)
     process = jsontext.parse(data, path)
     if not isinstance(process, dict):
-        raise ConfigError(Problem("", "not an object", "schema"), path)
+        raise ConfigError(Problem("", "must be an object", "schema"), path)
     return process
 
 

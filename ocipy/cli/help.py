@@ -46,8 +46,8 @@ could not be run.""",
 A file that exists is not overwritten. The command, if given, comes last: all that follows -- or --args.""",
     "bundle": """\
 DIR must not exist, or be empty; if anything fails nothing of it is left. It gets a config.json and a rootfs
-with an /etc, /tmp and /var of its own. Its root is writable unless --read-only is given, and the process has a
-terminal if standard input is one. --rootfs is of no use here.""",
+with an /etc, /tmp and /var of its own. Its root is writable unless --read-only is given, and the process has
+a terminal if standard input is one. --rootfs is of no use here.""",
     "validate": "The exit status is 0 if nothing is wrong, and 1 otherwise.",
     "plan": "Needs no privilege. Each step names the property of config.json that caused it.",
 }

@@ -1,6 +1,7 @@
 """``kill``: a signal to a container."""
 
-import _signal  # the constants, without the enums that `signal` makes of them
+# The constants, without the enums that `signal` makes of them.
+import _signal  # type: ignore[import-not-found]
 
 from ocipy.cli.common import runtime
 from ocipy.errors import UsageError

@@ -13,10 +13,6 @@ from _json import encode_basestring
 from ocipy.cli.output import write
 from ocipy.errors import OcipyError, one_line
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 class Log:
     """Where messages go; as made, to standard error."""
@@ -25,7 +21,6 @@ class Log:
         self.fd = -1
         self.format = ""
         self.verbose = False
-        self.clock: Callable[[], float] = time.time
 
     def open(self, path, form, verbose):
         """Take the global flags into account.  Raises OcipyError if the file cannot be appended to."""
@@ -51,16 +46,21 @@ class Log:
 
     def _say(self, level, message):
         message = one_line(message)
-        try:
-            if self.fd >= 0:
-                write(line(level, message, self.clock(), self.format), self.fd)
-            if self.fd < 0 and self.format == "json":
-                write(line(level, message, self.clock(), "json"), 2)
-            elif self.fd < 0 or level == "error":
-                write(f"ocipy: {'' if level == 'error' else level + ': '}{message}\n", 2)
-        except OSError:
-            # Nobody reads it, or the disk is full: what is to be done matters more than what is said.
-            pass
+        now = time.time()
+        if self.fd >= 0:
+            _try(line(level, message, now, self.format), self.fd)
+        if self.fd < 0 and self.format == "json":
+            _try(line(level, message, now, "json"), 2)
+        elif self.fd < 0 or level == "error":
+            _try(f"ocipy: {'' if level == 'error' else level + ': '}{message}\n", 2)
+
+
+def _try(text, fd):
+    try:
+        write(text, fd)
+    except OSError:
+        # Nobody reads it, or the disk is full: what is to be done matters more than what is said.
+        pass
 
 
 def line(level, message, now, form):

@@ -42,7 +42,9 @@ def parse(words, flags, opaque=-1):
         name, equals, value = word.lstrip("-").partition("=")
         flag = known.get(name) if not word.startswith("---") else None
         if flag is None:
-            raise UsageError(f"flag provided but not defined: {word.partition('=')[0]}{_nearest(name, known)}")
+            raise UsageError(
+                f"flag provided but not defined: {word.partition('=')[0]}{_nearest(name, known)}"
+            )
         if flag[2] == "bool":
             value = value if equals else "true"
         elif not equals:

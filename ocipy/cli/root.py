@@ -53,7 +53,9 @@ def choose(base):
             if os.access(path, os.X_OK) and is_static(path):
                 return path
         if base == "busybox":
-            raise OcipyError(f"no static busybox in any of {' '.join(SEARCH)} (Debian has it as busybox-static)")
+            raise OcipyError(
+                f"no static busybox in any of {' '.join(SEARCH)} (Debian has it as busybox-static)"
+            )
     if not (os.path.exists("/usr/bin/sh") or os.path.exists("/bin/sh")):
         raise OcipyError("this host has neither a static busybox nor a /bin/sh")
     return ""
@@ -66,7 +68,10 @@ def is_static(path):
         if len(head) < 52 or head[:4] != b"\x7fELF":
             return False
         wide, order = head[4] == 2, "big" if head[5] == 2 else "little"
-        number = lambda at, size: int.from_bytes(head[at : at + size], order)  # noqa: E731
+
+        def number(at, size):
+            return int.from_bytes(head[at : at + size], order)
+
         table = number(32, 8) if wide else number(28, 4)
         size, count = (number(54, 2), number(56, 2)) if wide else (number(42, 2), number(44, 2))
         f.seek(table)
@@ -79,7 +84,9 @@ def mounts(busybox):
     """The mounts that a root made by `make` needs besides those of every container."""
     directories = [f"/{name}" for name in OUTSIDE_USR if os.path.isdir(f"/{name}")]
     bound = [] if busybox else ["/usr", *(path for path in directories if not os.path.islink(path))]
-    return [{"destination": p, "type": "none", "source": p, "options": list(BOUND)} for p in bound] + TEMPORARY
+    return [
+        {"destination": p, "type": "none", "source": p, "options": list(BOUND)} for p in bound
+    ] + TEMPORARY
 
 
 def make(root, busybox, hostname, uid, gid):

@@ -25,14 +25,12 @@ GLOBAL = (
     ("debug", "", "bool", False, "", False, "log what is done, and show a traceback of an internal error"),
     ("log", "", "text", "", "FILE", False, "append messages to FILE (errors still go to standard error too)"),
     ("log-format", "", "choice", "", "text|json", False, "format of the log (default: text)"),
-    ("root", "", "text", "", "DIR", False, "where the state of containers is kept (default: /run/ocipy, or "
-     "$XDG_RUNTIME_DIR/ocipy if not root)"),
-    ("systemd-cgroup", "", "bool", False, "", False, "let systemd make the cgroups; cgroupsPath is then "
-     "slice:prefix:name"),
-    ("cgroup-manager", "", "choice", "cgroupfs", "cgroupfs|systemd|disabled", False, "who makes the cgroups "
-     "(default: cgroupfs)"),
-    ("rootless", "", "choice", "auto", "true|false|auto", False, "go on where cgroups may not be written "
-     "(default: auto)"),
+    ("root", "", "text", "", "DIR", False, "directory of the containers' state (default: /run/ocipy)"),
+    ("systemd-cgroup", "", "bool", False, "", False, "cgroups by systemd; cgroupsPath is slice:prefix:name"),
+    ("cgroup-manager", "", "choice", "cgroupfs", "cgroupfs|systemd|disabled", False,
+     "who makes cgroups (default: cgroupfs)"),
+    ("rootless", "", "choice", "auto", "true|false|auto", False,
+     "do without cgroups if need be (default: auto)"),
     ("help", "h", "bool", False, "", False, "show help"),
     ("version", "v", "bool", False, "", False, "print the version"),
 )  # fmt: skip
@@ -41,12 +39,13 @@ BUNDLE = ("bundle", "b", "text", "", "DIR", False, "the bundle's directory (defa
 FORMAT = ("format", "f", "choice", "text", "text|json", False, "how to print it (default: text)")
 STRICT = ("strict", "", "bool", False, "", False, "count properties that no specification knows as errors")
 CONSOLE = (
-    ("console-socket", "", "text", "", "PATH", False, "AF_UNIX socket that is sent the terminal's master end"),
+    ("console-socket", "", "text", "", "PATH", False,
+     "AF_UNIX socket that is sent the terminal's master end"),
     ("pidfd-socket", "", "text", "", "PATH", False, "AF_UNIX socket that is sent a pidfd of the process"),
     ("pid-file", "", "text", "", "FILE", False, "write the process id to FILE"),
 )  # fmt: skip
-PRESERVE = ("preserve-fds", "", "count", 0, "N", False, "pass N more descriptors on, after standard error and "
-            "$LISTEN_FDS")  # fmt: skip
+PRESERVE = ("preserve-fds", "", "count", 0, "N", False,
+ "pass on N descriptors more (after $LISTEN_FDS)")  # fmt: skip
 
 # What the three verbs that make a container share.
 MAKE = (
@@ -73,15 +72,15 @@ CONFIG = (
     ("cap-add", "", "list", (), "CAP", False, "add a capability, or ALL"),
     ("cap-drop", "", "list", (), "CAP", False, "take a capability away, or ALL"),
     ("no-new-privs", "", "bool", True, "", False, "forbid gaining privileges by execve(2) (default: true)"),
-    ("network", "", "text", "none", "none|host", False, "a network namespace of its own, or the host's "
-     "(default: none)"),
-    ("userns", "", "text", "", "UID[:SIZE]", False, "a user namespace whose root is the host's UID, and SIZE "
-     "ids from there (default: 65536)"),
+    ("network", "", "text", "none", "none|host", False, "network of its own, or the host's (default: none)"),
+    ("userns", "", "text", "", "UID[:SIZE]", False,
+     "user namespace whose root is UID, with SIZE ids from there (default: 65536)"),
     ("memory", "", "text", "", "SIZE", False, "memory limit in bytes, or with k, m, g, t"),
     ("cpus", "", "text", "", "N", False, "how many processors' time it may use, 0.5 say"),
     ("pids-limit", "", "integer", None, "N", False, "how many processes it may have (-1: any number)"),
     ("annotation", "", "list", (), "NAME=VALUE", False, "add an annotation"),
-    ("rootless", "", "bool", False, "", False, "for a caller that is not root: a user namespace of its own id"),
+    ("rootless", "", "bool", False, "", False,
+     "for a caller that is not root: a user namespace of its own id"),
     ("args", "", "rest", (), "ARG...", False, "the command, all that follows; so does -- (default: sh)"),
 )  # fmt: skip
 
@@ -98,7 +97,8 @@ VERBS = {
         ("keep", "", "bool", False, "", False, "do not delete the container when its program ends"),
         ("no-subreaper", "", "bool", False, "", False, "leave orphans of the container to the caller"),
     )),
-    "exec": ("run one more process inside a running container", "ID COMMAND [ARG...] | -p FILE ID", 1, -1, 1, (
+    "exec": ("run one more process inside a running container",
+             "ID COMMAND [ARG...] | -p FILE ID", 1, -1, 1, (
         *CONSOLE,
         ("cwd", "", "text", "", "DIR", False, "working directory of the process"),
         ("env", "e", "list", (), "NAME=VALUE", False, "set an environment variable"),
@@ -132,8 +132,8 @@ VERBS = {
         *CONFIG,
     )),
     "bundle": ("make a bundle that is ready to run", "DIR [-- COMMAND [ARG...]]", 1, 1, -1, (
-        ("base", "", "choice", "auto", "auto|busybox|host", False, "what its root is made of: a static busybox, "
-         "or the host's /usr, read-only (default: auto)"),
+        ("base", "", "choice", "auto", "auto|busybox|host", False,
+         "make the root of a static busybox, or the host's /usr (default: auto)"),
         ("demo", "", "bool", False, "", False, "its command shows what a container sees, and ends"),
         *CONFIG,
     )),

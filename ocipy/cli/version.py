@@ -19,13 +19,7 @@ def main(flags, options, args):
 
 
 def _commit():
-    """The commit that this was built from, or that is checked out; "unknown" if neither can be told."""
-    try:
-        from ocipy._build import COMMIT
-
-        return COMMIT
-    except ImportError:
-        pass
+    """The commit that is checked out where we are, "unknown" if we are installed."""
     git = f"{__file__.rpartition('/ocipy/')[0]}/.git"
     try:
         head = _read(f"{git}/HEAD")
