@@ -40,7 +40,7 @@ class Layout(Record):
 
     def version(self, controller: str) -> int:
         """The cgroup version that `controller` is found under: 1, 2, or 0 when this host lacks it."""
-        if self.mode != "v2" and any(name == controller for name, _, _ in self.mounts):
+        if controller in self.controllers:
             return 1
         return 2 if controller in self.unified else 0
 

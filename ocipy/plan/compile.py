@@ -141,7 +141,9 @@ def _namespaces(context):
         made.append(steps.NewNamespaces(("time",), context.where("time")))
         if offsets := context.linux.get("timeOffsets"):
             made.append(_time_offsets(offsets))
-    new = [kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")]
+    new = [
+        kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")
+    ]
     made.append(steps.Clone(tuple(new), "/linux/namespaces"))
     return made
 

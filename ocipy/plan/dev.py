@@ -57,7 +57,9 @@ def _is_bind(mount):
 def _listed(device, pointer, context):
     kind = {"u": "c"}.get(device["type"], device["type"])
     if kind != "p" and not ("major" in device and "minor" in device):
-        raise ConfigError(Problem(pointer, f"a device of type {device['type']} needs major and minor", "device-number"))
+        raise ConfigError(
+            Problem(pointer, f"a device of type {device['type']} needs major and minor", "device-number")
+        )
     return _device(
         device["path"],
         kind,

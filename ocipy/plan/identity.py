@@ -92,6 +92,9 @@ def capability_masks(capabilities, possible, pointer):
             else:
                 mask |= 1 << number
         masks[kind] = mask
+    # The kernel grants as ambient only what is permitted and inheritable; runc tries all and takes what it
+    # gets, and `runc spec` has written configs that count on it.
+    masks["ambient"] &= masks["permitted"] & masks["inheritable"]
     return masks, tuple(dict.fromkeys(warnings))
 
 
@@ -200,7 +203,9 @@ def _priorities(process, context):
         made.append(_op("IOPRIO", (value,), f"set I/O priority {kind} {level}", f"{at}/ioPriority"))
     if personality := context.linux.get("personality"):
         value = PERSONALITIES[personality["domain"]]
-        made.append(_op("PERSONALITY", (value,), f"set personality {personality['domain']}", "/linux/personality"))
+        made.append(
+            _op("PERSONALITY", (value,), f"set personality {personality['domain']}", "/linux/personality")
+        )
     if policy := context.linux.get("memoryPolicy"):
         made.append(_memory_policy(policy))
     return made
@@ -228,13 +233,17 @@ def _labels(process, context):
     at, made = context.pointer, []
     if profile := process.get("apparmorProfile"):
         if not context.facts.apparmor:
-            raise ConfigError(Problem(f"{at}/apparmorProfile", "AppArmor is not enabled on this host", "no-apparmor"))
+            raise ConfigError(
+                Problem(f"{at}/apparmorProfile", "AppArmor is not enabled on this host", "no-apparmor")
+            )
         text = f"use AppArmor profile {profile} from execve on"
         path = "self/attr/apparmor/exec"
         made.append(steps.WriteProc(path, f"exec {profile}", text, f"{at}/apparmorProfile"))
     if label := process.get("selinuxLabel"):
         if not context.facts.selinux:
-            raise ConfigError(Problem(f"{at}/selinuxLabel", "SELinux is not enabled on this host", "no-selinux"))
+            raise ConfigError(
+                Problem(f"{at}/selinuxLabel", "SELinux is not enabled on this host", "no-selinux")
+            )
         text = f"use SELinux label {label} from execve on"
         made.append(steps.WriteProc("self/attr/exec", label, text, f"{at}/selinuxLabel"))
     return made
@@ -276,4 +285,7 @@ def _credentials(process, uid, gid, context):
 
 
 def _names(mask):
-    return " ".join(name[4:].lower() for name, number in CAPABILITY_NUMBER.items() if mask >> number & 1) or "none"
+    return (
+        " ".join(name[4:].lower() for name, number in CAPABILITY_NUMBER.items() if mask >> number & 1)
+        or "none"
+    )

@@ -99,7 +99,9 @@ def mount_steps(index, mount, context):
     _check_proc(target, is_bind, fstype, pointer)
     if options.remount and not is_bind:
         if options.data:
-            raise _problem(pointer + "/options", "remount changes flags only, not filesystem options", "remount")
+            raise _problem(
+                pointer + "/options", "remount changes flags only, not filesystem options", "remount"
+            )
         return [steps.SetMountAttr(target, pointer, options.attr_set, options.attr_clr)], []
     if is_bind:
         return [_bind(mount, options, target, context, pointer)], []
@@ -107,7 +109,9 @@ def mount_steps(index, mount, context):
         return _cgroup(options, target, context, pointer)
     if fstype == "sysfs" and context.new_user and not context.has_namespace("network"):
         # Only a user namespace that owns the network namespace may mount sysfs: show the host's instead.
-        return [_bind({"source": "/sys", "options": ()}, options.replace(rbind=True), target, context, pointer)], []
+        return [
+            _bind({"source": "/sys", "options": ()}, options.replace(rbind=True), target, context, pointer)
+        ], []
     return _filesystem(mount, options, fstype, target, context, pointer)
 
 
@@ -122,7 +126,9 @@ def _clean(path):
 
 def _check_proc(target, is_bind, fstype, pointer):
     if target == "/proc" and not is_bind and fstype != "proc":
-        raise _problem(pointer + "/destination", "only proc, or a bind of one, may be mounted at /proc", "proc-target")
+        raise _problem(
+            pointer + "/destination", "only proc, or a bind of one, may be mounted at /proc", "proc-target"
+        )
     if target.startswith("/proc/") and fstype != "proc" and not (is_bind and target in PROC_FILES):
         message = f"{target} is inside proc, where only a bind of a few known files may be mounted"
         raise _problem(pointer + "/destination", message, "proc-target")
@@ -224,10 +230,16 @@ def _cgroup(options, target, context, pointer):
         return [steps.BindCgroup("", target, pointer, attr_set=attrs, **rest)], []
     made = [
         steps.MountFs(
-            "tmpfs", target, pointer, source="tmpfs", options=("mode=755",), attr_set=attrs & ~readonly, **rest
+            "tmpfs",
+            target,
+            pointer,
+            source="tmpfs",
+            options=("mode=755",),
+            attr_set=attrs & ~readonly,
+            **rest,
         )
     ]
-    for controllers, name in layout.v1_hierarchies():
+    for controllers, name in _hierarchies(layout):
         place = f"{target}/{name}"
         if own_namespace:
             kind = {"fstype": "cgroup", "source": "cgroup", "options": controllers}
@@ -241,3 +253,12 @@ def _cgroup(options, target, context, pointer):
         ]
     late = [steps.SetMountAttr(target, pointer, readonly)] if attrs & readonly else []
     return made, late
+
+
+def _hierarchies(layout):
+    """(controllers, name of the mount point) of each v1 hierarchy: those mounted together come together."""
+    points = {}
+    for controller, point, _ in layout.mounts:
+        if controller:
+            points.setdefault(point, []).append(controller)
+    return [(tuple(controllers), point.rpartition("/")[2]) for point, controllers in points.items()]

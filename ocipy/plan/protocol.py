@@ -15,6 +15,7 @@ OPS = {
     "SETHOSTNAME": (6, "s"),
     "SETDOMAINNAME": (7, "s"),
     "LOOPBACK_UP": (8, ""),
+    "JOIN_CGROUP": (9, "f"),
     "WRITE": (10, "fss"),
     "PROPAGATION": (11, "ii"),
     "FSMOUNT": (12, "ssli"),

@@ -67,11 +67,17 @@ class LoadDevices(Step):
         return f"attach a device program of {len(self.program) // 8} instructions"
 
 
-class JoinCgroup(Step):
-    """Move the container's first process into its cgroups, before it has run anything of the container."""
+class JoinCgroup(InitStep):
+    """Move the container's first process into its cgroups, before it has run anything of the container.
+
+    On cgroup v2 the clone has done it (CLONE_INTO_CGROUP); v1 has no such way, so init moves itself.
+    """
 
     def __str__(self):
-        return "move the container's first process into its cgroups"
+        return "move init into the container's cgroups"
+
+    def ops(self, fd):
+        return tuple(("JOIN_CGROUP", (number,)) for number in fd("tasks"))
 
 
 # ---------------------------------------------------------------- namespaces
@@ -119,7 +125,9 @@ class MapIds(Step):
     deny_setgroups: bool = False
 
     def __str__(self):
-        text = ", ".join(f"{kind} {a}->{b} +{n}" for kind in ("uid", "gid") for a, b, n in getattr(self, f"{kind}s"))
+        text = ", ".join(
+            f"{kind} {a}->{b} +{n}" for kind in ("uid", "gid") for a, b, n in getattr(self, f"{kind}s")
+        )
         return f"map {text}" + (" by newuidmap and newgidmap" if self.tool else "")
 
 
@@ -148,7 +156,11 @@ class Clone(InitStep):
     types: tuple
 
     def __str__(self):
-        return f"start the first process in new {' '.join(self.types)} namespaces" if self.types else "start the process"
+        return (
+            f"start the first process in new {' '.join(self.types)} namespaces"
+            if self.types
+            else "start the process"
+        )
 
     def ops(self, fd):
         return (("CLONE", (naming.namespace_flags(self.types), fd("cgroup"))),)
@@ -254,7 +266,9 @@ class MountFs(RootStep):
     plain: bool = False  # the target must be a directory that no symlink leads to
 
     def __str__(self):
-        shown = (*self.options, *naming.attr_names(self.attr_set), *(("tmpcopyup",) if self.copyup else ()))
+        shown = dict.fromkeys((*self.options, *naming.attr_names(self.attr_set)))
+        if self.copyup:
+            shown["tmpcopyup"] = None
         return f"mount {self.fstype} at {self.target}" + (f" ({','.join(shown)})" if shown else "")
 
 
@@ -276,7 +290,9 @@ class Bind(RootStep):
     device: tuple = ()  # (kind, major, minor) that the source must be: a device made by binding the host's
 
     def __str__(self):
-        names = naming.attr_names(self.attr_set) + tuple("r" + n for n in naming.attr_names(self.recursive_set))
+        names = naming.attr_names(self.attr_set) + tuple(
+            "r" + n for n in naming.attr_names(self.recursive_set)
+        )
         names += tuple(("ridmap" if self.ids_recursive else "idmap",) if self.ids else ())
         return f"{'rbind' if self.recursive else 'bind'} {self.source} at {self.target}" + (
             f" ({','.join(names)})" if names else ""
@@ -378,9 +394,11 @@ class EnterRoot(InitStep):
     how: str = "PIVOT"  # or MOVE_ROOT (--no-pivot), CHROOT (no mount namespace)
 
     def __str__(self):
-        return {"PIVOT": "pivot into the root", "MOVE_ROOT": "move the root over /", "CHROOT": "chroot into the root"}[
-            self.how
-        ]
+        return {
+            "PIVOT": "pivot into the root",
+            "MOVE_ROOT": "move the root over /",
+            "CHROOT": "chroot into the root",
+        }[self.how]
 
     def ops(self, fd):
         return ((self.how, (fd("root"),)),)
@@ -510,4 +528,6 @@ class Plan(Record):
     warnings: tuple = ()
 
     def __str__(self):
-        return "\n".join(f"{step}{f'  [{step.pointer}]' if step.pointer else ''}" for step in (*self.create, *self.start))
+        return "\n".join(
+            f"{step}{f'  [{step.pointer}]' if step.pointer else ''}" for step in (*self.create, *self.start)
+        )

@@ -1,0 +1,134 @@
+"""The runtime: containers of one state root.
+
+    from ocipy.runtime import Runtime
+
+    container = Runtime().create("bundle/", "web")
+    container.start()
+"""
+
+from __future__ import annotations
+
+import os
+
+from ocipy import formats, spec
+from ocipy.errors import ContainerError, UsageError
+from ocipy.plan.compile import compile
+from ocipy.plan.facts import Options
+from ocipy.runtime import host
+from ocipy.runtime.container import Container
+from ocipy.runtime.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ocipy.errors import Problem
+    from ocipy.plan.steps import Plan
+
+__all__ = ["Container", "Runtime"]
+
+
+class Runtime:
+    """Makes and finds the containers below one state root.
+
+    root:           directory, default /run/ocipy, or $XDG_RUNTIME_DIR/ocipy
+    cgroup_manager: cgroupfs, systemd or disabled
+    warn:           called with each warning, one line
+    """
+
+    def __init__(
+        self,
+        root: str | None = None,
+        systemd_cgroup: bool = False,
+        rootless: str = "auto",
+        cgroup_manager: str = "cgroupfs",
+        warn: Callable[[str], None] | None = None,
+    ):
+        self._store = Store(root)
+        self.root = self._store.root
+        self.cgroup_manager = "systemd" if systemd_cgroup else cgroup_manager
+        self.rootless = rootless
+        self.warn = warn or (lambda text: None)
+
+    # ------------------------------------------------------------ looking
+
+    def validate(self, bundle: str, strict: bool = False) -> list[Problem]:
+        """All that is wrong with a bundle's configuration; raises ConfigError for one that can't be read."""
+        problems, warnings = spec.validate(formats.load(_bundle(bundle)).data, strict)
+        for warning in warnings:
+            self.warn(str(warning))
+        return problems
+
+    def plan(self, bundle: str, id: str = "plan", **options: Any) -> Plan:
+        """What `create` and `start` would do, in order; touches nothing."""
+        directory = _bundle(bundle)
+        return self._compile(formats.load(directory), self._options(directory, id, options), host.facts(), options)
+
+    def _compile(self, loaded, options, facts, keywords):
+        for warning in spec.require(loaded.data, loaded.source, keywords.get("strict", False)):
+            self.warn(str(warning))
+        return compile(loaded.data, options, facts)
+
+    def _options(self, bundle, id, keywords):
+        return Options(
+            id,
+            bundle,
+            no_pivot=keywords.get("no_pivot", False),
+            no_new_keyring=keywords.get("no_new_keyring", False),
+            preserve_fds=keywords.get("preserve_fds", 0),
+            console=bool(keywords.get("console_socket")),
+            env=tuple(keywords.get("env", ())),
+            notify_socket=keywords.get("notify_socket", ""),
+        )
+
+    def load(self, id: str) -> Container:
+        """The container of this id.  Raises ContainerError when there is none."""
+        entry = self._store.entry(id)
+        return Container(self, entry, entry.load())
+
+    def list(self) -> list[dict[str, Any]]:
+        """The state of every container, as `Container.state` has it."""
+        found = []
+        for id in self._store.ids():
+            try:
+                found.append(self.load(id).state())
+            except ContainerError:
+                continue  # being made, or gone in between
+        return found
+
+    # ------------------------------------------------------------ making
+
+    def create(self, bundle: str, id: str, **options: Any) -> Container:
+        """Make a container; see `ocipy.runtime.create.create` for the options."""
+        from ocipy.runtime import create
+
+        return create.create(self, bundle, id, **options)
+
+    def run(self, bundle: str, id: str, **options: Any) -> int:
+        """Create, start, wait, delete; see `ocipy.runtime.run.run`.  Returns the exit status."""
+        from ocipy.runtime import run
+
+        return run.run(self, bundle, id, **options)
+
+    def delete(self, id: str, force: bool = False) -> None:
+        """Delete a container; with force, one that is missing or half made too."""
+        entry = self._store.entry(id)
+        try:
+            container = Container(self, entry, entry.load())
+        except ContainerError:
+            if not force:
+                raise
+            if entry.exists():  # a create that died before it knew anything
+                entry.lock()
+                entry.remove()
+            return
+        container.delete(force)
+
+
+def _bundle(bundle):
+    directory = os.path.abspath(bundle)
+    if not os.path.isdir(directory):
+        raise UsageError(f"bundle {bundle}: no such directory")
+    return directory
+

@@ -1,0 +1,204 @@
+"""ocipy-init as the runtime sees it: a child, and the socket on which it takes programs (init/protocol.h)."""
+
+from __future__ import annotations
+
+import os
+
+import _socket
+import fcntl
+
+from ocipy.errors import OcipyError, StepError
+from ocipy.linux import const
+from ocipy.linux.syscalls import failed
+from ocipy.plan import protocol
+
+BINARY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_bin", "ocipy-init")
+
+_sealed = None
+
+
+def sealed_binary():
+    """A descriptor of a sealed copy of ocipy-init, made once a process.
+
+    What a container can reach by /proc/PID/exe is this copy, which nothing can write any more, its owner
+    included (CVE-2019-5736).
+    """
+    global _sealed
+    if _sealed is None:
+        with open(BINARY, "rb") as file:
+            image = file.read()
+        flags = const.MFD_CLOEXEC | const.MFD_ALLOW_SEALING
+        try:
+            # Since Linux 6.3 (105ff5339f49 "mm/memfd: add MFD_NOEXEC_SEAL and MFD_EXEC"); without it,
+            # a host may make memfds that can't be executed (sysctl vm.memfd_noexec).
+            fd = os.memfd_create("ocipy-init", flags | const.MFD_EXEC)
+        except OSError as error:
+            if error.errno != const.EINVAL:
+                raise failed(error.errno, "memfd_create", "ocipy-init", "MFD_EXEC") from None
+            fd = os.memfd_create("ocipy-init", flags)
+        os.write(fd, image)
+        seals = const.F_SEAL_SEAL | const.F_SEAL_SHRINK | const.F_SEAL_GROW | const.F_SEAL_WRITE
+        fcntl.fcntl(fd, const.F_ADD_SEALS, seals)
+        _sealed = fd
+    return _sealed
+
+
+class ExecFailure(StepError):
+    """init could not execute the program; `evidence` is a descriptor of the file in question, or None."""
+
+    def __init__(self, step, cause, pointer, evidence):
+        super().__init__(step, cause, pointer)
+        self.evidence = evidence
+
+
+class Channel:
+    """The runtime's end of a socket to init; after `start`, the listener's connection is one too."""
+
+    def __init__(self, socket, pid):
+        self.socket = socket
+        self.pid = pid  # of the process at the other end, as the runtime sees it
+
+    def close(self):
+        self.socket.close()
+
+    def run(self, steps, fds, mounts=()):
+        """Send steps as one program and wait for its end; see `send` and `answers`."""
+        return self.answers(self.send(steps, fds, mounts))
+
+    def send(self, steps, fds, mounts=()):
+        """Send steps of init, then the making of mounts, as one program.
+
+        fds: name -> descriptor (or a tuple of them) that ops refer to; a missing one is -1
+        Returns for each op the step it came from.
+        """
+        program, origin, table = [], [], []
+
+        def index(name):
+            fd = fds.get(name)
+            if isinstance(fd, tuple):
+                table.extend(fd)
+                return tuple(range(len(table) - len(fd), len(table)))
+            if fd is None:
+                return -1
+            table.append(fd)
+            return len(table) - 1
+
+        for step in steps:
+            for op, arguments in step.ops(index):
+                program.append(protocol.encode(op, arguments))
+                origin.append(step)
+        for mount in mounts:
+            arguments = (mount.fstype, mount.source, mount.options, mount.attr_set)
+            program.append(protocol.encode("FSMOUNT", arguments))
+            origin.append(mount)
+        table += fds.get("held") or ()  # kept open by init while the program runs, used by no op
+        self._send(b"".join(program), table)
+        return origin
+
+    def _send(self, program, table):
+        if len(table) >= protocol.MAX_FDS:
+            raise OcipyError(f"{len(table)} descriptors in one program of init, at most {protocol.MAX_FDS - 1}")
+        memory = os.memfd_create("program", const.MFD_CLOEXEC)
+        try:
+            view = memoryview(program)
+            while view:
+                view = view[os.write(memory, view) :]
+            packed = b"".join(fd.to_bytes(4, "little") for fd in (memory, *table))
+            rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)]
+            self.socket.sendmsg([protocol.REQUEST], rights, _socket.MSG_NOSIGNAL)
+        finally:
+            os.close(memory)
+
+    def answers(self, origin):
+        """Wait for the end of the program whose ops come from the steps in `origin`.
+
+        Returns (pid or None, {step: descriptor}).  Raises StepError for the step that failed.
+        """
+        made = {}
+        while True:
+            answer, fd = self._receive(origin)
+            if answer.kind == protocol.ANSWER_DONE:
+                return None, made
+            if answer.kind == protocol.ANSWER_PID:
+                return (answer.value, fd), made
+            if answer.kind == protocol.ANSWER_FD:
+                made[origin[answer.index]] = fd
+                continue
+            for other in made.values():
+                os.close(other)
+            step = origin[min(answer.index, len(origin) - 1)]
+            raise _failure(step, OSError(answer.error, answer.text), fd)
+
+    def wait_executed(self, origin):
+        """Wait until the program that ends in Execve has taken over: then the socket closes by itself."""
+        message, fd = self._read()
+        if message:
+            answer = protocol.decode(message)
+            step = origin[min(answer.index, len(origin) - 1)]
+            raise _failure(step, OSError(answer.error, answer.text), fd)
+
+    def _receive(self, origin):
+        message, fd = self._read()
+        if not message:
+            raise StepError(origin[0], "init ended unexpectedly" + _why(self.pid), origin[0].pointer)
+        return protocol.decode(message), fd
+
+    def _read(self):
+        size = protocol.ANSWER_SIZE + protocol.MAX_TEXT
+        try:
+            message, ancillary, _, _ = self.socket.recvmsg(size, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            return b"", None
+        fd = None
+        for level, kind, data in ancillary:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                fd = int.from_bytes(data[:4], "little")
+        return message, fd
+
+
+def _failure(step, cause, fd):
+    from ocipy.plan.steps import Execve, Lookup
+
+    if isinstance(step, (Execve, Lookup)):
+        return ExecFailure(step, cause, step.pointer, fd)
+    if fd is not None:
+        os.close(fd)
+    return StepError(step, cause, step.pointer)
+
+
+def _why(pid):
+    """How a child ended, if it did."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except OSError:
+        return ""
+    if not found:
+        return ""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f", killed by signal {number}" + (" (out of memory?)" if number == 9 else "")
+    return f" with status {os.WEXITSTATUS(status)}"
+
+
+def spawn(streams=(), preserve=0):
+    """Start ocipy-init.
+
+    streams:  descriptors to become its 0, 1, 2; by default the caller's own
+    preserve: how many descriptors from 3 up the program is to inherit
+    """
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    number = 3 + preserve
+    # Above every number that is dup2'ed onto, and close-on-exec but for the copy.
+    source = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, number + 1)
+    actions = [(os.POSIX_SPAWN_DUP2, fd, i) for i, fd in enumerate(streams)]
+    actions.append((os.POSIX_SPAWN_DUP2, source, number))
+    try:
+        path = f"/proc/self/fd/{sealed_binary()}"
+        pid = os.posix_spawn(path, ["ocipy:[INIT]", str(number)], {}, file_actions=actions)
+    except OSError as error:
+        ours.close()
+        raise OcipyError(f"start ocipy-init: {error.strerror}") from error
+    finally:
+        os.close(source)
+        theirs.close()
+    return Channel(ours, pid)

@@ -1,0 +1,247 @@
+"""A container that exists: what the lifecycle's verbs do to it."""
+
+from __future__ import annotations
+
+import os
+
+import _socket
+
+from ocipy import cgroups
+from ocipy.errors import ContainerError, OcipyError
+from ocipy.runtime import hooks, lifecycle, process
+from ocipy.runtime.channel import Channel
+
+STOP_DEADLINE = 10.0  # seconds that a killed process may take to end
+SIGKILL = 9
+
+
+class Container:
+    """One container of a state root.  Made by `Runtime.create` and `Runtime.load`."""
+
+    def __init__(self, runtime, entry, document):
+        self.runtime = runtime
+        self._entry = entry
+        self._document = document
+
+    def __repr__(self):
+        return f"<Container {self.id} {self.status}>"
+
+    # ------------------------------------------------------------ what it is
+
+    @property
+    def id(self):
+        return self._entry.id
+
+    @property
+    def bundle(self):
+        return self._document["bundle"]
+
+    @property
+    def _private(self):
+        return self._document["ocipy"]
+
+    @property
+    def config(self):
+        """config.json as it was at create, a dict."""
+        from ocipy.spec import jsontext
+
+        return jsontext.parse(self._entry.read("config.json") or b"", f"{self._entry.path}/config.json")
+
+    spec = config
+
+    @property
+    def pid(self):
+        """Of the first process, as the runtime sees it; 0 when it has ended."""
+        pidfd = self._hold()
+        if pidfd is None:
+            return 0
+        os.close(pidfd)
+        return self._document["pid"]
+
+    @property
+    def status(self):
+        """creating, created, running, paused or stopped: asked of the kernel, not of a file."""
+        pidfd = self._hold()
+        if pidfd is None:
+            return lifecycle.CREATING if self._is_half_made() else lifecycle.STOPPED
+        os.close(pidfd)
+        if self._private["phase"] == "creating":
+            return lifecycle.CREATING
+        if self._entry.is_waiting():
+            return lifecycle.CREATED
+        return lifecycle.PAUSED if self.cgroup.exists() and self._is_frozen() else lifecycle.RUNNING
+
+    def _is_half_made(self):
+        return self._private["phase"] == "creating" and not self._document.get("pid")
+
+    def _is_frozen(self):
+        try:
+            return self.cgroup.frozen()
+        except (OSError, ContainerError):
+            return False
+
+    @property
+    def cgroup(self):
+        kept = self._private["cgroup"]
+        return cgroups.from_paths(kept["paths"], kept["made"], kept["rootless"])
+
+    def state(self):
+        """The state document of runtime-spec, with rootfs, created and owner as runc has them."""
+        public = {key: value for key, value in self._document.items() if key != "ocipy"}
+        pid, status = self.pid, self.status
+        public.update(pid=pid, status=status)
+        return public
+
+    def _hold(self):
+        return process.hold(self._document.get("pid"), self._private.get("started"))
+
+    def _state_for_hooks(self, status, pid=None):
+        document = self.state()
+        document["status"] = status
+        if pid is not None:
+            document["pid"] = pid
+        for name in ("rootfs", "created", "owner"):
+            document.pop(name, None)
+        return document
+
+    # ------------------------------------------------------------ verbs
+
+    def start(self):
+        """Let the container's program run.  Its failure to execute, and a failing hook, end the container."""
+        with self._entry:
+            lifecycle.require(self.status, "start")
+            try:
+                self._start()
+            except OcipyError:
+                self._kill_and_wait()
+                raise
+            self._run_poststart()
+
+    def _start(self):
+        config_hooks = self._private.get("hooks") or {}
+        if config_hooks.get("startContainer"):
+            self._run_start_container(config_hooks["startContainer"])
+        notify = None
+        if self._private.get("notify"):
+            from ocipy.runtime import notify as notify_module
+
+            notify = notify_module.Relay(self._entry.path)
+        channel = self._connect()
+        try:
+            from ocipy.plan import steps
+
+            program = self._private["program"]
+            channel.wait_executed([steps.WaitStart(), steps.Execve(program, "/process/args/0")])
+        except OcipyError as error:
+            from ocipy.runtime import diagnose
+
+            raise diagnose.explain(error, self._private["program"]) from error
+        finally:
+            channel.close()
+        if notify:
+            notify.forward(self.pid)
+
+    def _connect(self):
+        """Init accepts once; who connects is who starts."""
+        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        directory = os.open(self._entry.path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            socket.connect(f"/proc/self/fd/{directory}/start")  # sun_path has 108 bytes, paths may have more
+        except OSError as error:
+            socket.close()
+            raise ContainerError(f"init does not wait for start: {error.strerror}") from error
+        finally:
+            os.close(directory)
+        return Channel(socket, self._document["pid"])
+
+    def _run_start_container(self, listed):
+        from ocipy.runtime import execprocess
+
+        entry, fds, wrap, pid = execprocess.container_entry(self)
+        try:
+            hooks.run("startContainer", listed, self._state_for_hooks("created", pid), entry, fds, wrap=wrap)
+        finally:
+            execprocess.close(fds)
+
+    def _run_poststart(self):
+        listed = (self._private.get("hooks") or {}).get("poststart")
+        if not listed:
+            return
+        try:
+            hooks.run("poststart", listed, self._state_for_hooks("running"), cwd=self.bundle)
+        except OcipyError:
+            # Since runtime-spec 1.3.0 a failing poststart hook ends the container.
+            self._kill_and_wait()
+            self._destroy()
+            raise
+
+    def kill(self, signal, all=False):
+        """Send a signal, a number, to the first process, or to all."""
+        status = self.status
+        if all:
+            if status == lifecycle.STOPPED and not self.cgroup.procs():
+                return
+            self.cgroup.signal(signal)
+            return
+        lifecycle.require(status, "kill")
+        pidfd = self._hold()
+        try:
+            if pidfd is None or not process.signal(pidfd, signal):
+                raise ContainerError("container not running")
+        finally:
+            if pidfd is not None:
+                os.close(pidfd)
+
+    def delete(self, force=False):
+        """Undo create.  A running container only with force, which kills it."""
+        with self._entry:
+            self._document = self._entry.load()
+            lifecycle.require(self.status, "delete --force" if force else "delete")
+            self._kill_and_wait()
+            self._destroy()
+
+    def _kill_and_wait(self):
+        pidfd = self._hold()
+        if pidfd is not None:
+            try:
+                process.signal(pidfd, SIGKILL)
+                if not process.wait_gone(pidfd, STOP_DEADLINE):
+                    raise ContainerError(f"process {self._document['pid']} did not end within {STOP_DEADLINE:.0f} s")
+            finally:
+                os.close(pidfd)
+            process.reap(self._document["pid"])
+        # Without a pid namespace of its own, the others live on.
+        self.cgroup.kill()
+
+    def _destroy(self):
+        """Cgroups, hooks, state: in this order, so that what fails can be done again."""
+        listed = (self._private.get("hooks") or {}).get("poststop")
+        state = self._state_for_hooks("stopped") if listed else None
+        self.cgroup.remove()
+        self._entry.remove()
+        for hook in listed or ():
+            try:
+                hooks.run("poststop", [hook], state, cwd=self.bundle if os.path.isdir(self.bundle) else "/")
+            except OcipyError as error:
+                self.runtime.warn(str(error))
+
+    def exec(self, process, **options):
+        """Run one more process; see `ocipy.runtime.execprocess.run`."""
+        from ocipy.runtime import execprocess
+
+        return execprocess.run(self, process, **options)
+
+
+def listen(entry):
+    """The listener on which init will wait for start."""
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    directory = os.open(entry.path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        socket.bind(f"/proc/self/fd/{directory}/start")
+        socket.listen(1)
+    except OSError:
+        socket.close()
+        raise
+    finally:
+        os.close(directory)
+    return socket

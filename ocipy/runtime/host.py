@@ -1,0 +1,53 @@
+"""Facts of this host, found once a command (ocipy/plan/facts.py says what they are)."""
+
+from __future__ import annotations
+
+import os
+
+from ocipy.cgroups import layout
+from ocipy.linux import const
+from ocipy.linux.syscalls import capget, failed, fd_text, fstatfs_type, is_mount_root, openat2
+from ocipy.plan.facts import Facts
+
+
+def facts() -> Facts:
+    """What plans depend on.  Needs /proc."""
+    return Facts(
+        euid=os.geteuid(),
+        egid=os.getegid(),
+        user_namespace=_in_user_namespace(),
+        capabilities=capget()[1],
+        last_capability=int(_text("/proc/sys/kernel/cap_last_cap", "40")),
+        cgroup=layout.detect(),
+        apparmor=_text("/sys/module/apparmor/parameters/enabled", "N").startswith("Y"),
+        selinux=os.path.exists("/sys/fs/selinux/enforce"),
+        kcore=os.path.exists("/proc/kcore"),
+        machine=os.uname().machine,
+    )
+
+
+def proc_fd():
+    """A descriptor of the host's /proc, verified: what init writes through it lands in procfs and nowhere
+    else (CVE-2019-16884, CVE-2025-52881)."""
+    fd = openat2(const.AT_FDCWD, "/proc", os.O_PATH | os.O_DIRECTORY, 0, const.RESOLVE_NO_SYMLINKS)
+    if fstatfs_type(fd) != const.PROC_SUPER_MAGIC or not is_mount_root(fd):
+        text = fd_text(fd)
+        os.close(fd)
+        raise failed(const.EINVAL, "openat2", text, "not the root of a procfs")
+    return fd
+
+
+def _in_user_namespace():
+    """The first user namespace maps every id to itself."""
+    return _text("/proc/self/uid_map", "").split() != ["0", "0", "4294967295"]
+
+
+def _text(path, default):
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return default
+    try:
+        return os.read(fd, 4096).decode("ascii", "replace").strip()
+    finally:
+        os.close(fd)

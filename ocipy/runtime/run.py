@@ -1,0 +1,38 @@
+"""run: create, start, wait, delete."""
+
+from __future__ import annotations
+
+from ocipy.runtime import create, process
+
+
+def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, signals=False, **options):
+    """Run a container to its end; returns the exit status of its program, 128 + signal if one ended it.
+
+    detach:       return 0 once it runs
+    keep:         leave the stopped container there
+    no_subreaper: don't adopt what the container leaves behind
+    signals:      forward signals of the process, as a command does; a library leaves them alone
+    """
+    if detach:
+        container = create.create(runtime, bundle, id, **options)
+        _start(container)
+        return 0
+    from ocipy.runtime.foreground import Foreground
+
+    with Foreground(signals, subreaper=signals and not no_subreaper) as foreground:
+        container = create.create(runtime, bundle, id, detach=False, terminal=foreground.take_terminal, **options)
+        try:
+            _start(container)
+            status = foreground.wait(container._document["pid"])
+        finally:
+            if not keep:
+                runtime.delete(id, force=True)
+    return process.exit_status(status)
+
+
+def _start(container):
+    try:
+        container.start()
+    except BaseException:
+        container.runtime.delete(container.id, force=True)
+        raise

@@ -1,0 +1,198 @@
+"""Where containers are remembered: one directory each, 0700, below the state root.
+
+    <root>/<id>/lock         flock(2): held by a verb that changes the container
+                state.json   written anew by rename, fsynced
+                config.json  the configuration as it was at create
+                waiting      flock(2): held by init from `created` until execve, so the kernel itself says
+                             whether a container is created or running, whoever died in between
+                start        the listener on which init waits for `start`
+                notify/      the directory of the sd_notify socket, when there is one
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import fcntl
+
+from ocipy.errors import ContainerError, UsageError
+from ocipy.spec import jsontext
+
+ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
+LOCK_DEADLINE = 10.0  # seconds that a verb waits for another one to finish
+MAX_ID = 1024
+
+
+def default_root():
+    """/run/ocipy for root, $XDG_RUNTIME_DIR/ocipy for others."""
+    if os.geteuid() != 0:
+        directory = os.environ.get("XDG_RUNTIME_DIR")
+        if directory:
+            return f"{directory}/ocipy"
+    return "/run/ocipy"
+
+
+def check_id(id):
+    """Raises UsageError for what can't be a container's id."""
+    if not id or id in (".", "..") or len(id) > MAX_ID or not ID_ALPHABET.issuperset(id):
+        raise UsageError(f'invalid container id "{id}": letters, digits and _ + - . only')
+
+
+class Store:
+    """The state root."""
+
+    def __init__(self, root):
+        if root is not None and os.path.abspath(root) == "/":
+            raise UsageError("--root can't be /")
+        self.root = os.path.abspath(root or default_root())
+
+    def entry(self, id):
+        check_id(id)
+        return Entry(f"{self.root}/{id}", id)
+
+    def create(self, id):
+        """A new, locked entry.  Of two callers one wins, the other gets the standard error."""
+        entry = self.entry(id)
+        try:
+            os.mkdir(entry.path, 0o700)
+        except FileNotFoundError:
+            os.makedirs(self.root, 0o711, exist_ok=True)
+            return self.create(id)
+        except FileExistsError:
+            raise ContainerError("container with given ID already exists") from None
+        entry.lock()
+        return entry
+
+    def ids(self):
+        try:
+            return sorted(name for name in os.listdir(self.root) if ID_ALPHABET.issuperset(name))
+        except FileNotFoundError:
+            return []
+
+
+class Entry:
+    """The directory of one container."""
+
+    def __init__(self, path, id):
+        self.path = path
+        self.id = id
+        self._lock = None
+
+    def exists(self):
+        return os.path.isdir(self.path)
+
+    def lock(self):
+        """Take the container's lock, which ends with the process at the latest."""
+        try:
+            fd = os.open(f"{self.path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ContainerError("container does not exist") from None
+        deadline = time.monotonic() + LOCK_DEADLINE
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(fd)
+                    raise ContainerError("another command is still at work on this container") from None
+                time.sleep(0.005)
+        if os.fstat(fd).st_nlink == 0:  # deleted while we waited
+            os.close(fd)
+            raise ContainerError("container does not exist")
+        self._lock = fd
+
+    def unlock(self):
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self):
+        self.lock()
+        return self
+
+    def __exit__(self, *_):
+        self.unlock()
+
+    # ------------------------------------------------------------ what is in it
+
+    def write(self, name, content):
+        """Replace a file at once and for good: no reader sees half of it, no crash loses it."""
+        temporary = f"{self.path}/.{name}"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(fd, content)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, f"{self.path}/{name}")
+
+    def save(self, state):
+        self.write("state.json", jsontext.dump(state).encode())
+
+    def load(self):
+        """The state document.  Raises ContainerError when there is no such container."""
+        data = self.read("state.json")
+        if data is None:
+            raise ContainerError("container does not exist")
+        return jsontext.parse(data, f"{self.path}/state.json")
+
+    def read(self, name):
+        """Content of a file of the entry, or None."""
+        try:
+            fd = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        with open(fd, "rb") as file:
+            return file.read()
+
+    def hold_waiting(self):
+        """The descriptor whose lock says `created` for as long as init keeps it."""
+        fd = os.open(f"{self.path}/waiting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return fd
+
+    def is_waiting(self):
+        """Does init still wait for start?"""
+        try:
+            fd = os.open(f"{self.path}/waiting", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+
+    def remove(self):
+        """Remove the directory and all in it."""
+        for name in _listdir(self.path):
+            path = f"{self.path}/{name}"
+            if os.path.isdir(path) and not os.path.islink(path):
+                for inner in _listdir(path):
+                    _unlink(f"{path}/{inner}")
+                os.rmdir(path)
+            else:
+                _unlink(path)
+        try:
+            os.rmdir(self.path)
+        except FileNotFoundError:
+            pass
+        self.unlock()
+
+
+def _listdir(path):
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+
+
+def _unlink(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,75 @@
+"""What a container's process inherits from its caller, and what the caller gets from it: descriptors."""
+
+from __future__ import annotations
+
+import os
+
+import _socket
+import fcntl
+
+from ocipy.errors import OcipyError, UsageError
+from ocipy.record import Record
+
+TIOCSWINSZ = 0x5414
+
+
+class Inherited(Record):
+    """Descriptors from 3 up that the program inherits, and the variables that tell it so."""
+
+    count: int
+    env: tuple = ()
+
+
+def inherited(preserve_fds) -> Inherited:
+    """Those of systemd's socket activation (sd_listen_fds(3)) first, then `preserve_fds` more.
+
+    LISTEN_FDS counts only if it is meant for this process: the caller may have got it for itself.
+    Raises UsageError when one of them is not open.
+    """
+    count, env = 0, ()
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "").isdigit():
+        count = int(os.environ["LISTEN_FDS"])
+        env = (f"LISTEN_FDS={count}", "LISTEN_PID=1")
+        if names := os.environ.get("LISTEN_FDNAMES"):
+            env += (f"LISTEN_FDNAMES={names}",)
+    total = count + preserve_fds
+    for fd in range(3, 3 + total):
+        try:
+            os.fstat(fd)
+        except OSError:
+            raise UsageError(f"file descriptor {fd} is to be passed on, but is not open") from None
+    return Inherited(total, env)
+
+
+def check_console(has_terminal, console_socket, detach):
+    """A terminal needs someone to hold its other end.  In runc's words."""
+    if has_terminal and detach and not console_socket:
+        raise UsageError("cannot allocate tty if runc will detach without setting console socket")
+    if console_socket and not (has_terminal and detach):
+        raise UsageError("cannot use console socket if runc will not detach or allocate tty")
+
+
+def hand_over_terminal(execution, process, console_socket, terminal):
+    """Set the size, and give the master to who asked for it."""
+    size = process.get("consoleSize")
+    if size:
+        words = [size["height"], size["width"], 0, 0]
+        fcntl.ioctl(execution.master, TIOCSWINSZ, b"".join(n.to_bytes(2, "little") for n in words))
+    if terminal:
+        terminal(execution.master)
+        execution.master = None
+    else:
+        send_descriptor(console_socket, execution.master, b"/dev/ptmx")
+
+
+def send_descriptor(path, fd, name):
+    """Send one descriptor, with a name for it, to an AF_UNIX stream socket that listens at a path."""
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        socket.connect(path)
+        rights = fd.to_bytes(4, "little")
+        socket.sendmsg([name], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)], _socket.MSG_NOSIGNAL)
+    except OSError as error:
+        raise OcipyError(f"socket {path}: {error.strerror}") from error
+    finally:
+        socket.close()
