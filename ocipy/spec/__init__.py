@@ -27,21 +27,20 @@ class Spec(Record):
 
 
 def validate(data: Any, strict: bool = False) -> tuple[list[Problem], list[Problem]]:
-    """(problems, warnings) of a config.json, each all there are.
+    """(problems, warnings) of a config.json: for a problem it is refused, a warning is said and ignored.
 
-    What breaks the schema comes alone: the semantic checks may rely on types.  With ``strict``, properties
-    that the standard does not know are problems too.
+    What breaks the schema comes alone, for the other checks rely on it.  With ``strict``, properties that the
+    standard does not know are problems too.
     """
-    from ocipy.spec import _generated
+    problems = _by_schema("config", data)
+    if problems:
+        return problems, []
+    from ocipy.spec.check import check
 
-    if not _generated.config(data):
-        from ocipy.spec import report
-
-        problems = report.problems("config", data)
-        if problems:
-            return problems, []
-        # Not plain dicts and lists, as a program may build them, but good.
-    return [], []
+    problems, warnings = check(data)
+    if strict:
+        problems += unknown_properties(data)
+    return problems, warnings
 
 
 def require(data: Any, source: str = "config.json", strict: bool = False) -> list[Problem]:
@@ -52,15 +51,43 @@ def require(data: Any, source: str = "config.json", strict: bool = False) -> lis
     return warnings
 
 
-def check_process(data: Any) -> list[Problem]:
-    """Problems of a process object, as `exec --process` takes it."""
+def unknown_properties(data: Any) -> list[Problem]:
+    """Properties of a config.json that the standard does not know."""
+    from ocipy.spec import unknown
+
+    return unknown.unknown_properties(data)
+
+
+def validate_process(data: Any) -> tuple[list[Problem], list[Problem]]:
+    """(problems, warnings) of a process object alone, as `exec --process` reads it."""
+    problems = _by_schema("process", data)
+    if problems:
+        return problems, []
+    from ocipy.spec.check_process import check
+    from ocipy.spec.findings import Findings
+
+    found = Findings()
+    check(data, "", found)
+    return found.problems, found.warnings
+
+
+def require_process(data: Any, source: str) -> list[Problem]:
+    """As `require`, for a process object."""
+    problems, warnings = validate_process(data)
+    if problems:
+        raise ConfigError(problems, source)
+    return warnings
+
+
+def _by_schema(name: str, data: Any) -> list[Problem]:
     from ocipy.spec import _generated
 
-    if _generated.process(data):
+    if getattr(_generated, name)(data):
         return []
     from ocipy.spec import report
 
-    return report.problems("process", data)
+    # The report decides: a program may pass subclasses of dict and list, which the fast test does not know.
+    return report.problems(name, data)
 
 
 def check_state(data: Any) -> list[Problem]:
