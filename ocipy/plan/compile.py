@@ -2,9 +2,10 @@
 
 The order of a create, each part with its reason where it is made (laws: order.py):
 
-    cgroup, namespaces to join      while paths are the host's and nothing runs yet
+    cgroup and its limits           before the clone on v2, beside it on v1 (see _beginning)
+    namespaces to join              while paths are the host's and nothing runs yet
     init: namespaces                user first or last (see _namespaces), then the clone
-    cgroup join, oom_score_adj      before the first process does anything
+    oom_score_adj, cgroup join      before the first process does anything
     init: names, loopback
     root: mounts, /dev              through descriptors, from outside
     hooks                           prestart, createRuntime, createContainer: mounted, not yet entered
@@ -68,10 +69,9 @@ def compile(config, options, facts) -> steps.Plan:
     # Masks, a read-only root and what else must wait for the hooks: one more stay in the mount namespace.
     late += _restrictions(context)
     create = (
-        *_cgroup(context),
-        *_namespaces(context),
-        steps.JoinCgroup(pointer="/linux/cgroupsPath"),
+        *_beginning(context),
         *_oom(context.process),
+        steps.JoinCgroup(pointer="/linux/cgroupsPath"),
         *_names(context),
         *mounted,
         *_net_devices(context),
@@ -110,10 +110,18 @@ def _is_self(mappings, own_id):
     return len(mappings) == 1 and mappings[0][1:] == (own_id, 1)
 
 
-def _cgroup(context):
+def _beginning(context):
+    """The cgroup and the first process.
+
+    On cgroup v2 the clone puts the process into its cgroup, with all limits in force.  On v1 it moves itself
+    later, so that limits can be written while init makes namespaces.
+    """
     path = context.linux.get("cgroupsPath") or ""
-    made = [steps.MakeCgroup(path, "/linux/cgroupsPath" if path else "")]
-    return made + list(resources.cgroup_steps(context.linux.get("resources") or {}, context.facts.cgroup))
+    made = (steps.MakeCgroup(path, "/linux/cgroupsPath" if path else ""),)
+    limits = resources.cgroup_steps(context.linux.get("resources") or {}, context.facts.cgroup)
+    if context.facts.cgroup is not None and context.facts.cgroup.mode in ("v1", "hybrid"):
+        return (*made, *_namespaces(context), *limits)
+    return (*made, *limits, *_namespaces(context))
 
 
 # ---------------------------------------------------------------- namespaces

@@ -21,16 +21,16 @@ class Session:
     """What the effects of root steps share.
 
     root:       the container's root (Root), once AttachRoot has run
-    mounts:     step -> descriptor of the detached mount that init made for it
+    mount_of:   callable: MountFs step -> descriptor of the detached mount that init made for it
     userns:     callable: id mappings -> descriptor of a user namespace that has them
     cgroup:     callable: controller -> the container's own cgroup directory on the host
     container:  descriptor of the container's user namespace, or None
     owner:      (uid, gid) on the host of the container's root user, or None when it is the host's
     """
 
-    def __init__(self, mounts=None, userns=None, cgroup=None, container=None, owner=None):
+    def __init__(self, mount_of=None, userns=None, cgroup=None, container=None, owner=None):
         self.root = None
-        self.mounts = mounts or {}
+        self.mount_of = mount_of
         self.userns = userns
         self.cgroup = cgroup
         self.container = container
@@ -63,11 +63,10 @@ class Session:
 
     def close(self):
         self.forget()
-        for fd in (self.root.fd if self.root else None, self.masks, *self.mounts.values()):
+        for fd in (self.root.fd if self.root else None, self.masks):
             if fd is not None:
                 os.close(fd)
         self.root = self.masks = None
-        self.mounts = {}
 
 
 class _Identity:

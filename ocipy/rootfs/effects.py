@@ -66,13 +66,16 @@ def _mount_of(directory):
 
 
 def mount_fs(session, step):
-    mount = session.mounts[step]
-    _set_attrs(session, mount, step)
-    if step.copyup:
-        from ocipy.rootfs.copyup import copy_up
+    mount = session.mount_of(step)
+    try:
+        _set_attrs(session, mount, step)
+        if step.copyup:
+            from ocipy.rootfs.copyup import copy_up
 
-        copy_up(session, step.target, mount)
-    _attach(mount, _target(session, step, True))
+            copy_up(session, step.target, mount)
+        _attach(mount, _target(session, step, True))
+    finally:
+        os.close(mount)
 
 
 def _target(session, step, is_directory):

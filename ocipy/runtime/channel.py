@@ -62,14 +62,16 @@ class Channel:
         self.socket.close()
 
     def run(self, steps, fds, mounts=()):
-        """Send steps as one program and wait for its end; see `send` and `answers`."""
-        return self.answers(self.send(steps, fds, mounts))
+        """Send steps as one program and wait for its end; a finished `Program`."""
+        program = self.send(steps, fds, mounts)
+        program.finish()
+        return program
 
     def send(self, steps, fds, mounts=()):
         """Send steps of init, then the making of mounts, as one program.
 
         fds: name -> descriptor (or a tuple of them) that ops refer to; a missing one is -1
-        Returns for each op the step it came from.
+        Returns the running `Program`.
         """
         program, origin, table = [], [], []
 
@@ -93,7 +95,7 @@ class Channel:
             origin.append(mount)
         table += fds.get("held") or ()  # kept open by init while the program runs, used by no op
         self._send(b"".join(program), table)
-        return origin
+        return Program(self, origin)
 
     def _send(self, program, table):
         if len(table) >= protocol.MAX_FDS:
@@ -109,40 +111,6 @@ class Channel:
         finally:
             os.close(memory)
 
-    def answers(self, origin):
-        """Wait for the end of the program whose ops come from the steps in `origin`.
-
-        Returns (pid or None, {step: descriptor}).  Raises StepError for the step that failed.
-        """
-        made = {}
-        while True:
-            answer, fd = self._receive(origin)
-            if answer.kind == protocol.ANSWER_DONE:
-                return None, made
-            if answer.kind == protocol.ANSWER_PID:
-                return (answer.value, fd), made
-            if answer.kind == protocol.ANSWER_FD:
-                made[origin[answer.index]] = fd
-                continue
-            for other in made.values():
-                os.close(other)
-            step = origin[min(answer.index, len(origin) - 1)]
-            raise _failure(step, OSError(answer.error, answer.text), fd)
-
-    def wait_executed(self, origin):
-        """Wait until the program that ends in Execve has taken over: then the socket closes by itself."""
-        message, fd = self._read()
-        if message:
-            answer = protocol.decode(message)
-            step = origin[min(answer.index, len(origin) - 1)]
-            raise _failure(step, OSError(answer.error, answer.text), fd)
-
-    def _receive(self, origin):
-        message, fd = self._read()
-        if not message:
-            raise StepError(origin[0], "init ended unexpectedly" + _why(self.pid), origin[0].pointer)
-        return protocol.decode(message), fd
-
     def _read(self):
         size = protocol.ANSWER_SIZE + protocol.MAX_TEXT
         try:
@@ -154,6 +122,65 @@ class Channel:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 fd = int.from_bytes(data[:4], "little")
         return message, fd
+
+
+class Program:
+    """A program that init runs: the runtime need not wait for it before there is something to wait for.
+
+    origin:  for each op the step that it came from
+    process: (pid as init sees it, pidfd) of what Clone started
+    """
+
+    def __init__(self, channel, origin):
+        self.channel = channel
+        self.origin = origin
+        self.process = None
+        self._made = {}
+        self._running = True
+
+    def take(self, step):
+        """The descriptor that a step makes, once init has made it."""
+        while step not in self._made:
+            if not self._running:
+                raise StepError(step, "init made no descriptor", step.pointer)
+            self._next()
+        return self._made.pop(step)
+
+    def finish(self):
+        """Wait for the end.  Raises StepError for the step that failed."""
+        while self._running:
+            self._next()
+
+    def finish_executed(self):
+        """Wait until what Execve executes has taken over: then the socket closes by itself."""
+        message, fd = self.channel._read()
+        if message:
+            self._fail(protocol.decode(message), fd)
+
+    def close(self):
+        for fd in self._made.values():
+            os.close(fd)
+        self._made = {}
+
+    def _next(self):
+        message, fd = self.channel._read()
+        if not message:
+            step = self.origin[0]
+            raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer)
+        answer = protocol.decode(message)
+        if answer.kind == protocol.ANSWER_FD:
+            self._made[self.origin[answer.index]] = fd
+            return
+        self._running = False
+        if answer.kind == protocol.ANSWER_PID:
+            self.process = answer.value, fd
+        elif answer.kind == protocol.ANSWER_FAIL:
+            self._fail(answer, fd)
+
+    def _fail(self, answer, fd):
+        self.close()
+        step = self.origin[min(answer.index, len(self.origin) - 1)]
+        raise _failure(step, OSError(answer.error, answer.text), fd)
 
 
 def _failure(step, cause, fd):

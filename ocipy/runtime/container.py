@@ -9,7 +9,7 @@ import _socket
 from ocipy import cgroups
 from ocipy.errors import ContainerError, OcipyError
 from ocipy.runtime import hooks, lifecycle, process
-from ocipy.runtime.channel import Channel
+from ocipy.runtime.channel import Channel, Program
 
 STOP_DEADLINE = 10.0  # seconds that a killed process may take to end
 SIGKILL = 9
@@ -131,7 +131,7 @@ class Container:
             from ocipy.plan import steps
 
             program = self._private["program"]
-            channel.wait_executed([steps.WaitStart(), steps.Execve(program, "/process/args/0")])
+            Program(channel, [steps.WaitStart(), steps.Execve(program, "/process/args/0")]).finish_executed()
         except OcipyError as error:
             from ocipy.runtime import diagnose
 

@@ -112,7 +112,7 @@ class _Making:
         self.private["hooks"] = {kind: hooks[kind] for kind in LATER_HOOKS if hooks.get(kind)}
         if self.config.get("process"):
             self.private["program"] = self.config["process"]["args"][0]
-        self.entry.write("config.json", jsontext.dump(self.config).encode())
+        self.entry.write("config.json", jsontext.dump(self.config).encode(), durable=False)
         if self.private["notify"]:
             os.mkdir(f"{self.entry.path}/notify", 0o755)
         self._record()
@@ -134,7 +134,7 @@ class _Making:
             self.private["started"] = self.execution.started
         cgroup = self.cgroup
         self.private["cgroup"] = {"paths": cgroup.paths, "made": list(cgroup.made), "rootless": cgroup.rootless}
-        self.entry.save(self.document)
+        self.entry.save(self.document, durable=self.private["phase"] == "created")
 
     def _run_hooks(self, kind, pointer):
         from ocipy.runtime import hooks

@@ -152,9 +152,9 @@ def _execute(container, asked, inherited, cgroup):
 
 
 def _let_go(execution, asked):
-    origin = execution.channel.send(execution.start_steps, execution.fds)
+    program = execution.channel.send(execution.start_steps, execution.fds)
     try:
-        execution.channel.wait_executed(origin)
+        program.finish_executed()
     except OcipyError as error:
         from ocipy.runtime import diagnose
 

@@ -37,6 +37,9 @@ class Execution:
         self.master = self.listener_fd = None
         self.userns_ids = None
         self.session = None
+        self._program = None  # that init is running
+        self._pty = None  # its step that makes the terminal
+        self._mounts = True  # has the container a mount namespace, in which its root is built?
         self.namespaces = {}  # of the container, opened through /proc: "mnt", "user"
 
     # ------------------------------------------------------------ the loop
@@ -52,8 +55,11 @@ class Execution:
             else:
                 for step in group:
                     self._runtime(step)
+        self.settle()
 
     def _runtime(self, step):
+        if not isinstance(step, _WHILE_INIT_WORKS):
+            self.settle()
         try:
             EFFECTS[type(step)](self, step)
         except OcipyError:
@@ -71,25 +77,33 @@ class Execution:
                 group = group[i + 1 :]
                 break
         mounts = [step for step in root_steps if isinstance(step, steps.MountFs)]
-        if not group and not mounts:
-            return
-        _, made = self.channel.run(group, self.fds, mounts)
-        self.session = self.session or self._session()
-        for step, fd in made.items():
-            if isinstance(step, steps.MountFs):
-                self.session.mounts[step] = fd
-            else:
-                self.master = fd
+        if group or mounts:
+            self.settle()
+            self._program = self.channel.send(group, self.fds, mounts)
+            self._pty = next((step for step in group if getattr(step, "op", "") == "OPEN_PTY"), None)
+
+    def settle(self):
+        """Wait for the program that init is running, if it is running one."""
+        program, self._program = self._program, None
+        if program:
+            program.finish()
+            if program.process:
+                self._cloned(*program.process)
+            if self._pty:
+                self.master, self._pty = program.take(self._pty), None
 
     def _clone(self, group):
         """The stage makes the namespaces and the first process, and ends; the socket passes to its child."""
+        self.settle()
         self.fds["cgroup"] = self.cgroup.join_fd() if self.cgroup else None
-        self.fds["tasks"] = self.cgroup.join_files() if self.cgroup else ()
-        (_, pidfd), _ = self.channel.run(group, self.fds)
+        self._program = self.channel.send(group, self.fds)
+
+    def _cloned(self, _, pidfd):
         os.waitpid(self.channel.pid, 0)
         self.pidfd = pidfd
         self.pid = self.channel.pid = _pid_of(pidfd)
         self.started = process.start_time(self.pid)
+        self.fds["tasks"] = self.cgroup.join_files() if self.cgroup else ()
         if self.record:
             self.record()
 
@@ -100,6 +114,7 @@ class Execution:
         if self.userns_ids:
             owner = tuple(_outside(ids) for ids in self.userns_ids)
         return Session(
+            mount_of=lambda step: self._program.take(step),
             userns=self._user_namespace_of,
             cgroup=lambda controller: self.cgroup.paths[controller],
             owner=owner,
@@ -107,11 +122,11 @@ class Execution:
         )
 
     def _root(self, group):
+        """One stay in the container's mount namespace, while init still makes the mounts for it."""
         self.session = self.session or self._session()
-        attach = group[0] if isinstance(group[0], steps.AttachRoot) else None
-        self._in_mount_namespace = getattr(self, "_in_mount_namespace", True) and not (attach and not attach.mount)
-        namespace = self._namespace("mnt") if self._in_mount_namespace else None
-        rootfs.build(self.session, namespace, group)
+        if isinstance(group[0], steps.AttachRoot):
+            self._mounts = group[0].mount
+        rootfs.build(self.session, self._namespace("mnt") if self._mounts else None, group)
         self.fds["root"] = self.session.root.fd
 
     def _namespace(self, name):
@@ -138,12 +153,15 @@ class Execution:
         """Tell init to wait for start.  From here on it lives without us."""
         self.fds["listener"] = listener
         self.fds["held"] = (waiting,)
-        origin = self.channel.send(start_steps, self.fds)
+        self.channel.send(start_steps, self.fds)
         self.channel.close()
-        return origin
 
     def undo(self):
         """Nothing that was made stays."""
+        try:
+            self.settle()
+        except OcipyError:
+            pass  # it is being undone because something failed: this, or what follows from it
         if self.channel:
             self.channel.close()
         if self.pidfd is not None:
@@ -267,6 +285,9 @@ def _move_net_device(execution, step):
 
     netdevices.move(step.device, step.name, execution._namespace("net"))
 
+
+#: What needs nothing of init: done while it makes namespaces.
+_WHILE_INIT_WORKS = (steps.MakeCgroup, steps.WriteCgroup, steps.LoadDevices, steps.OpenNamespace)
 
 EFFECTS = {
     steps.MakeCgroup: _make_cgroup,

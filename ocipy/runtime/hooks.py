@@ -82,7 +82,7 @@ def _execute(name, hook, streams, how):
     init = channel.spawn(streams)
     try:
         if entry:
-            cloned, _ = init.run(entry, fds)
+            cloned = init.run(entry, fds).process
             if cloned:
                 os.waitpid(init.pid, 0)
                 os.close(cloned[1])
@@ -95,7 +95,7 @@ def _execute(name, hook, streams, how):
         tail.append(steps.Lookup(path))
         init.run(tail, fds)
         last = [steps.Process(arguments, tuple(hook.get("env") or ())), steps.Execve(path)]
-        init.wait_executed(init.send(last, fds))
+        init.send(last, fds).finish_executed()
     except OcipyError as error:
         process.reap_now(init.pid)
         raise HookError(f"{name}: {describe(getattr(error, 'cause', error))}") from error

@@ -117,19 +117,24 @@ class Entry:
 
     # ------------------------------------------------------------ what is in it
 
-    def write(self, name, content):
-        """Replace a file at once and for good: no reader sees half of it, no crash loses it."""
+    def write(self, name, content, durable=True):
+        """Replace a file at once: no reader sees half of it, and with `durable` no power cut loses it.
+
+        What only a running host can need (the pid of a container that is being made) need not be durable: it
+        outlives our death, and the host's takes the container with it.
+        """
         temporary = f"{self.path}/.{name}"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             os.write(fd, content)
-            os.fsync(fd)
+            if durable:
+                os.fsync(fd)
         finally:
             os.close(fd)
         os.rename(temporary, f"{self.path}/{name}")
 
-    def save(self, state):
-        self.write("state.json", jsontext.dump(state).encode())
+    def save(self, state, durable=True):
+        self.write("state.json", jsontext.dump(state).encode(), durable)
 
     def load(self):
         """The state document.  Raises ContainerError when there is no such container."""
