@@ -24,7 +24,7 @@ class Runtime:
         return [self.path, "--root", root, *arguments]
 
     def script(self, path, root):
-        """Write a program that is this runtime with a state directory of its own, for a caller that knows none."""
+        """Write a program that is this runtime with a state directory of its own."""
         lines = ["#!/bin/sh", *self.edits, f'exec {shlex.quote(self.path)} --root {shlex.quote(root)} "$@"']
         with open(path, "w") as file:
             file.write("\n".join(lines) + "\n")

@@ -51,9 +51,7 @@ def install(directory):
     """Install the suite and make its root, unless it is there.  Raises OSError saying what is missing."""
     programs = os.path.join(directory, "bin")
     if not os.path.exists(os.path.join(directory, "complete")):
-        go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-        if not go:
-            raise OSError("the suite needs Go 1.21 or newer (apt install golang-go gives it on Debian 13)")
+        go = find_go()
         os.makedirs(programs, exist_ok=True)
         environment = os.environ | {"GOBIN": programs, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
         packages = [f"{MODULE}/{p}@{VERSION}" for p in ("cmd/runtimetest", "validation/...")]
@@ -63,6 +61,24 @@ def install(directory):
             raise OSError(f"go install {MODULE}@{VERSION} failed with status {result.returncode}")
         make_root(os.path.join(directory, TAR), os.path.join(programs, "runtimetest"))
         open(os.path.join(directory, "complete"), "w").close()
+
+
+def find_go():
+    """A Go that can build the suite, or OSError: its libraries use packages that came with Go 1.21."""
+    seen = []
+    for path in dict.fromkeys([shutil.which("go"), shutil.which("/usr/local/go/bin/go")]):
+        if path:
+            said = subprocess.run(
+                [path, "env", "GOVERSION"], capture_output=True, text=True, check=False
+            ).stdout
+            seen.append(f"{path} is {said.strip() or 'no Go'}")
+            digits = said.strip().removeprefix("go").split(".")[:2]
+            if len(digits) == 2 and all(d.isdigit() for d in digits) and tuple(map(int, digits)) >= (1, 21):
+                return path
+    raise OSError(
+        f"the suite needs Go 1.21 or newer, which Debian has from release 13 on or in bookworm-backports "
+        f"({'; '.join(seen) or 'there is none here'})"
+    )
 
 
 def find_busybox():
