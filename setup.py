@@ -19,7 +19,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class BuildInto(Command):
     """A step of `build` whose output is files below the package directory."""
 
-    user_options = [("inplace", "i", "make the output beside the sources"), ("build-lib=", "d", "output directory")]
+    user_options = [
+        ("inplace", "i", "make the output beside the sources"),
+        ("build-lib=", "d", "output directory"),
+    ]
     boolean_options = ["inplace"]
     outputs: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

@@ -3,8 +3,8 @@
     launcher.py --tree DIR --output FILE
         for a source tree, with the dependencies of its .venv
     launcher.py --library DIR [--destdir DIR] --output FILE
-        for `make install`: ocipy and its dependencies are in the library directory, which also gets an archive
-        of ocipy's compiled modules
+        for `make install`: ocipy and its dependencies are in the library directory, which also gets an
+        archive of ocipy's compiled modules
 
 -I: no PYTHON* variable, no current directory on sys.path, no user's site.  -S: no site, which reads every
 .pth file of the interpreter's site-packages.  A container runtime is started by daemons with environments
@@ -69,7 +69,11 @@ def modules(built, library):
     # The one module of the standard library that we import and CPython does not have frozen or built in.
     import __future__
 
-    found["__future__"] = (__future__.__file__, False, marshal.dumps(compiled(__future__.__file__, __future__.__file__)))
+    found["__future__"] = (
+        __future__.__file__,
+        False,
+        marshal.dumps(compiled(__future__.__file__, __future__.__file__)),
+    )
     return found
 
 
@@ -81,7 +85,9 @@ def write(path, data, mode):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--tree")
     where.add_argument("--library")
