@@ -79,6 +79,9 @@ SUPERBLOCK = {
     "defaults": "",
 }
 
+#: mount options that say what to do rather than how it looks afterwards.
+ACTIONS = ("bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap")
+
 _ATTR_NAMES = (
     (c.MOUNT_ATTR_RDONLY, "ro"),
     (c.MOUNT_ATTR_NOSUID, "nosuid"),

@@ -1,0 +1,44 @@
+"""ocipy: containers by the OCI runtime specification, from Python.
+
+    import ocipy
+
+    runtime = ocipy.Runtime()
+    status = runtime.run("bundle/", "job")            # create, start, wait, delete
+
+    container = runtime.create("bundle/", "web")
+    container.start()
+    container.exec({"args": ["/bin/date"], "cwd": "/", "user": {"uid": 0, "gid": 0}})
+    container.delete(force=True)
+
+Names are loaded when they are first used: importing the package costs nothing.
+"""
+
+__version__ = "0.1.0"
+
+#: The version of runtime-spec that this one implements.
+SPEC_VERSION = "1.3.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ocipy.errors import ConfigError, ContainerError, OcipyError, Problem, StepError, UsageError
+    from ocipy.runtime import Container, Runtime
+
+__all__ = [
+    "ConfigError",
+    "Container",
+    "ContainerError",
+    "OcipyError",
+    "Problem",
+    "Runtime",
+    "StepError",
+    "UsageError",
+]
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module 'ocipy' has no attribute {name!r}")
+    module = "ocipy.runtime" if name in ("Container", "Runtime") else "ocipy.errors"
+    value = getattr(__import__(module, fromlist=(name,)), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,42 @@
+"""What this runtime can do: the document of `ocipy features`, made from the tables that the code itself uses.
+
+Source: runtime-spec features.md, features-linux.md.
+"""
+
+from __future__ import annotations
+
+import ocipy
+from ocipy.plan import compile, identity, naming
+from ocipy.runtime.create import LATER_HOOKS
+
+
+def document():
+    """The features document, a dict."""
+    return {
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": ocipy.SPEC_VERSION,
+        "hooks": [*compile.HOOKS_BEFORE_START, *LATER_HOOKS],
+        "mountOptions": sorted(_mount_options()),
+        "linux": {
+            "namespaces": sorted(naming.NAMESPACES),
+            "capabilities": list(identity.CAPABILITIES),
+            "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+            "seccomp": {"enabled": False},
+            "apparmor": {"enabled": True},
+            "selinux": {"enabled": True},
+            "intelRdt": {"enabled": False},
+            "memoryPolicy": {
+                "modes": sorted(identity.MEMPOLICY_MODES),
+                "flags": sorted(identity.MEMPOLICY_FLAGS),
+            },
+            "mountExtensions": {"idmap": {"enabled": True}},
+            "netDevices": {"enabled": True},
+        },
+        "annotations": {"io.ocipy.version": ocipy.__version__},
+        "potentiallyUnsafeConfigAnnotations": [],
+    }
+
+
+def _mount_options():
+    recursive = {f"r{name}" for name in naming.ATTRS}
+    return {*naming.ATTRS, *recursive, *naming.PROPAGATION, *naming.SUPERBLOCK, *naming.ACTIONS}
