@@ -6,8 +6,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocipy.runtime import Runtime
 
-ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
-
 # Options that mean the same to `Runtime.create` as to the command line, but for "-" in place of "_".
 MAKING = (
     "console-socket",
@@ -29,6 +27,7 @@ def runtime(flags) -> "Runtime":
         systemd_cgroup=flags["systemd-cgroup"],
         rootless=flags["rootless"],
         cgroup_manager=flags["cgroup-manager"],
+        warn=flags["log"].warning,
     )
 
 
@@ -74,6 +73,8 @@ def id_from(path):
     'my-web'
     """
     import os
+
+    from ocipy.runtime.store import ID_ALPHABET
 
     name = os.path.basename(os.path.abspath(path))
     if not name:

@@ -32,6 +32,7 @@ def main(flags, options, args):
         preserve_fds=options["preserve-fds"],
         cgroup=tuple(options["cgroup"]),
         ignore_paused=options["ignore-paused"],
+        signals=True,
     )
 
 

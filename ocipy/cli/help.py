@@ -49,7 +49,9 @@ DIR must not exist, or be empty; if anything fails nothing of it is left. It get
 with an /etc, /tmp and /var of its own. Its root is writable unless --read-only is given, and the process has
 a terminal if standard input is one. --rootfs is of no use here.""",
     "validate": "The exit status is 0 if nothing is wrong, and 1 otherwise.",
-    "plan": "Needs no privilege. Each step names the property of config.json that caused it.",
+    "plan": """\
+Needs no privilege. Each step names the property of config.json that caused it. ID is what the container would
+be called, the bundle's name if not given.""",
 }
 
 

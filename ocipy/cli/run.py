@@ -11,5 +11,6 @@ def main(flags, options, args):
         detach=options["detach"],
         keep=options["keep"],
         no_subreaper=options["no-subreaper"],
+        signals=True,
         **making(options),
     )

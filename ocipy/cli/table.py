@@ -138,7 +138,7 @@ VERBS = {
         *CONFIG,
     )),
     "validate": ("report all that is wrong with a bundle", "[BUNDLE]", 0, 1, -1, (BUNDLE, FORMAT, STRICT)),
-    "plan": ("print what create would do, step by step, and do nothing", "[BUNDLE]", 0, 1, -1, (
+    "plan": ("print what create would do, step by step, and do nothing", "[BUNDLE [ID]]", 0, 2, -1, (
         FORMAT,
         *MAKE,
     )),
