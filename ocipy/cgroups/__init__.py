@@ -33,11 +33,11 @@ def open_manager(
     if manager not in MANAGERS:
         raise UsageError(f'cgroup manager "{manager}" is not one of {", ".join(MANAGERS)}')
     if manager == "disabled" or layout.mode == "none":
-        return from_paths({}, rootless=rootless)
-    return from_paths(dict(place(layout, cgroups_path, container_id)), rootless=rootless)
+        return from_paths({}, None, rootless)
+    return from_paths(dict(place(layout, cgroups_path, container_id)), None, rootless)
 
 
-def from_paths(paths: dict[str, str], made: Iterable[str] = (), rootless: bool = False) -> Manager:
+def from_paths(paths: dict[str, str], made: Iterable[str] | None = (), rootless: bool = False) -> Manager:
     """The manager of cgroups that exist, from what state keeps: `Manager.paths` and `Manager.made`."""
     if not paths:
         from ocipy.cgroups.disabled import Disabled

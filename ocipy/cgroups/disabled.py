@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ocipy.cgroups.manager import Manager
 from ocipy.errors import ContainerError, StepError
-from ocipy.plan.cgroup_layout import UNIFIED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +15,12 @@ if TYPE_CHECKING:
 class Disabled(Manager):
     """The manager of ``--cgroup-manager disabled``, and of a host without cgroups."""
 
-    def make(self, needed: Iterable[str] = ()) -> None:
+    def _make(self, made: list[str], needed: Iterable[str]) -> None:
         return
 
-    def apply(self, step: WriteCgroup | LoadDevices) -> None:
+    def _apply(self, step: WriteCgroup | LoadDevices) -> None:
         if getattr(step, "controller", "devices") != "devices":
             raise StepError(str(step), "the container has no cgroup", step.pointer, "cgroups are disabled")
-
-    def read(self, controller: str, file: str) -> str:
-        raise ContainerError(f"the container has no {controller or UNIFIED or 'unified'} cgroup")
 
     def freeze(self) -> None:
         raise ContainerError("the container has no cgroup: it can't be paused")

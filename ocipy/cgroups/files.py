@@ -1,12 +1,18 @@
-"""Small files and directories of cgroupfs: read, write, make, list, remove; each failure is the failed call."""
+"""Files and directories of cgroupfs: read, write, make, list, remove; each failure is the failed call."""
+
+from __future__ import annotations
 
 import errno
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # How long a cgroup may stay busy after its last process was reaped, and how often to look.
 BUSY_DEADLINE = 10.0
-SHORTEST_NAP = 0.0005
+SHORTEST_NAP = 0.0001
 LONGEST_NAP = 0.02
 
 
@@ -67,6 +73,16 @@ def make(directory: str) -> list[str]:
     raise failed(FileNotFoundError(errno.ENOENT, ""), "mkdir", directory)
 
 
+def missing(directories: list[str]) -> list[str]:
+    """Those directories that do not exist, with what is missing above them."""
+    found: list[str] = []
+    for directory in directories:
+        while directory not in found and not os.path.exists(directory):
+            found.append(directory)
+            directory = os.path.dirname(directory)
+    return found
+
+
 def unmake(directories: list[str] | tuple[str, ...]) -> None:
     """Remove directories that nobody uses, deepest first; one that is in use or gone is left alone."""
     for directory in sorted(directories, key=len, reverse=True):
@@ -90,22 +106,38 @@ def remove(directory: str, deadline: float) -> None:
 
     A cgroup is busy (EBUSY) for a moment after its last process died, until that has passed its exit.
     """
-    nap = SHORTEST_NAP
-    while True:
+    for _ in looks(deadline):
         try:
             os.rmdir(directory)
             return
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY) or time.monotonic() > deadline:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
                 raise failed(error, "rmdir", directory) from None
-        for child in children(directory):
+        below = children(directory)
+        for child in below:
             remove(child, deadline)
-            nap = 0
-        if nap:
-            time.sleep(nap)
-        nap = min(nap * 2 or SHORTEST_NAP, LONGEST_NAP)
+        if below:
+            try:
+                os.rmdir(directory)
+                return
+            except OSError:
+                continue
+    raise failed(OSError(errno.EBUSY, ""), "rmdir", directory)
+
+
+def looks(deadline: float) -> Iterator[None]:
+    """Yield at once, and again after growing pauses until `deadline`: for what the kernel tells nobody about.
+
+    That is: when a v1 cgroup has become frozen or empty, and when any cgroup is no longer busy.
+    """
+    nap = SHORTEST_NAP
+    yield
+    while time.monotonic() < deadline:
+        time.sleep(nap)  # noqa: TID251
+        nap = min(nap * 2, LONGEST_NAP)
+        yield
 
 
 def processes(directory: str) -> list[int]:

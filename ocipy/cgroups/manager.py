@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ocipy.plan.resources import CheckUsage
     from ocipy.plan.steps import LoadDevices, WriteCgroup
 
 # A process in an uninterruptible sleep (a dead NFS server) can take its time to freeze or die.
@@ -35,22 +36,46 @@ SIGKILL = 9  # the signal module costs an import of enum
 class Manager:
     """The cgroups of one container.
 
-    paths:    controller -> directory, "" for cgroup v2; what state.json keeps
-    made:     the directories that make() created, the only ones that remove() removes
     rootless: without permission, work without cgroups until a limit is asked for
-    refused:  why there is no cgroup, when `rootless` and permission was lacking
+    refused:  controller -> why there is no cgroup, when `rootless` and permission was lacking
     """
 
     version = 0
 
-    def __init__(self, paths: dict[str, str], made: Iterable[str] = (), rootless: bool = False):
-        self.paths = dict(paths)
-        self.made = tuple(made)
+    def __init__(self, paths: dict[str, str], made: Iterable[str] | None = None, rootless: bool = False):
+        """`made`: None for a container whose cgroups are still to be made."""
         self.rootless = rootless
         self.refused: dict[str, OSError] = {}
+        self._paths = dict(paths)
+        self._made = None if made is None else tuple(made)
+        self._missing: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.paths!r}, {self.made!r})"
+        return f"{type(self).__name__}({self._paths!r}, {self._made!r})"
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """controller -> directory, "" for cgroup v2; what state keeps.
+
+        Before make(), and for ever if that fails, only what does not exist yet counts: a cgroup that is there
+        may be another container's, and whoever cleans up after us must neither kill in it nor remove it.
+        """
+        if self._made is not None:
+            return self._paths
+        missing = self.made
+        return {name: path for name, path in self._paths.items() if path in missing}
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The directories that make() created, the only ones that remove() removes; what state keeps.
+
+        Before make() those that it would create, so that state saved now is enough to clean up after a crash.
+        """
+        if self._made is not None:
+            return self._made
+        if self._missing is None:
+            self._missing = tuple(files.missing(list(dict.fromkeys(self._paths.values()))))
+        return self._missing
 
     # ------------------------------------------------------------ make and remove
 
@@ -61,6 +86,17 @@ class Manager:
 
         Raises ContainerError for a cgroup that has processes or is frozen already.
         """
+        made: list[str] = []
+        try:
+            self._make(made, needed)
+        except BaseException:
+            files.unmake(made)
+            self._paths, self._made = {}, ()
+            raise
+        self._made = tuple(made)
+
+    def _make(self, made: list[str], needed: Iterable[str]) -> None:
+        """make(); what gets created is added to `made` at once."""
         raise NotImplementedError
 
     def remove(self) -> None:
@@ -82,12 +118,14 @@ class Manager:
         return bool(main) and os.path.isdir(main)
 
     def chown(self, uid: int, gid: int) -> None:
-        """Delegate the cgroup to a user: nothing to do but on v2 (Documentation/admin-guide/cgroup-v2.rst)."""
+        """Delegate the cgroup to a user; only v2 can be (Documentation/admin-guide/cgroup-v2.rst)."""
 
     def _refuse_used(self, directory: str) -> None:
         pids = files.processes(directory)
         if pids:
-            raise ContainerError(f"container's cgroup is not empty: {len(pids)} process(es) found in {directory}")
+            raise ContainerError(
+                f"container's cgroup is not empty: {len(pids)} process(es) found in {directory}"
+            )
 
     # ------------------------------------------------------------ join
 
@@ -136,15 +174,29 @@ class Manager:
                 paths[name] = directory
         return type(self)(paths, (), self.rootless)
 
+    def at_process(self, pid: int) -> Manager:
+        """The manager of the cgroup, at or below this one, that a process of the container sits in."""
+        return self
+
     # ------------------------------------------------------------ limits
 
-    def apply(self, step: WriteCgroup | LoadDevices) -> None:
-        """Do one step of the plan.  Raises OSError worded as the call, or StepError where there's more to say."""
+    def apply(self, step: WriteCgroup | LoadDevices | CheckUsage) -> None:
+        """Do one step of the plan.  Raises OSError worded as the call, or StepError with more to say."""
+        most = getattr(step, "most", None)
+        if most is None:
+            self._apply(step)  # type: ignore[arg-type]
+            return
+        usage = int(self.read(step.controller, step.file))  # type: ignore[union-attr]
+        if usage > most:
+            raise StepError(str(step), f"{usage} bytes are in use", step.pointer)
+
+    def _apply(self, step: WriteCgroup | LoadDevices) -> None:
+        """apply() of what changes something."""
         raise NotImplementedError
 
     def read(self, controller: str, file: str) -> str:
         """The text of a control file."""
-        return files.read(f"{self.paths.get(controller) or self.paths[UNIFIED]}/{file}")
+        return files.read(f"{self._directory(controller)}/{file}")
 
     def _lacks(self, step: WriteCgroup | LoadDevices, controller: str) -> StepError:
         cause = self.refused.get(controller) or next(iter(self.refused.values()), None)
@@ -160,7 +212,7 @@ class Manager:
         return files.processes(main) if main else []
 
     def freeze(self) -> None:
-        """Stop every process and wait until all have stopped.  OSError(ETIMEDOUT) after 10 s, thawed again."""
+        """Stop every process and wait until all have; OSError(ETIMEDOUT) after 10 s, thawed again."""
         raise NotImplementedError
 
     def thaw(self) -> None:
@@ -197,22 +249,25 @@ class Manager:
 
     def kill(self) -> None:
         """Kill every process and wait until none is left; OSError(ETIMEDOUT) after 10 s."""
-        if not self.exists():
-            return
-        deadline = time.monotonic() + STATE_DEADLINE
-        nap = files.SHORTEST_NAP
-        while self._kill_once():
-            if time.monotonic() > deadline:
-                left = " ".join(map(str, self.procs()))
-                raise OSError(errno.ETIMEDOUT, f"processes {left} of {self._main()} did not die within 10 s")
-            time.sleep(nap)
-            nap = min(nap * 2, files.LONGEST_NAP)
+        for _ in files.looks(time.monotonic() + STATE_DEADLINE):
+            if not self.procs():
+                return
+            self._kill_once()
+        left = " ".join(map(str, self.procs()))
+        raise OSError(errno.ETIMEDOUT, f"processes {left} of {self._main()} did not die within 10 s")
 
-    def _kill_once(self) -> bool:
-        """Kill what there is; False when there was nothing left."""
-        return self.signal(SIGKILL) > 0
+    def _kill_once(self) -> None:
+        """Kill what there is."""
+        self.signal(SIGKILL)
 
     # ------------------------------------------------------------ where
+
+    def _directory(self, controller: str) -> str:
+        """Where a controller's files are."""
+        try:
+            return self.paths[controller if controller in self.paths else UNIFIED]
+        except KeyError:
+            raise ContainerError(f"the container has no {controller or 'unified'} cgroup") from None
 
     def _directories(self) -> list[str]:
         """Each directory once: controllers that are mounted together share theirs."""

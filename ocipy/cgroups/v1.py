@@ -39,35 +39,25 @@ class V1(Manager):
 
     version = 1
 
-    def make(self, needed: Iterable[str] = ()) -> None:
-        made: list[str] = []
+    def _make(self, made: list[str], needed: Iterable[str]) -> None:
         refused = {}
-        try:
-            for directory in self._directories():
-                try:
-                    new = files.make(directory)
-                except OSError as error:
-                    if not (self.rootless and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)):
-                        raise
-                    refused[directory] = error
-                    continue
-                if directory in new:
-                    made += new
-                else:
-                    self._refuse_used(directory)
-            if "cpuset" in self.paths and self.paths["cpuset"] not in refused:
-                inherit_cpuset(self.paths["cpuset"])
-            self._refuse_frozen()
-        except BaseException:
-            files.unmake(made)
-            raise
-        self.made = tuple(made)
-        self.refused = {name: refused[path] for name, path in self.paths.items() if path in refused}
-        self.paths = {name: path for name, path in self.paths.items() if path not in refused}
-
-    def _refuse_frozen(self) -> None:
-        freezer = self.paths.get("freezer")
-        if freezer and freezer not in self.made and self.frozen():
+        for directory in dict.fromkeys(self._paths.values()):
+            try:
+                new = files.make(directory)
+            except OSError as error:
+                if not (self.rootless and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)):
+                    raise
+                refused[directory] = error
+                continue
+            made += new
+            if directory not in new:
+                self._refuse_used(directory)
+        self.refused = {name: refused[path] for name, path in self._paths.items() if path in refused}
+        self._paths = {name: path for name, path in self._paths.items() if path not in refused}
+        if "cpuset" in self._paths:
+            inherit_cpuset(self._paths["cpuset"])
+        freezer = self._paths.get("freezer", "")
+        if freezer not in made and is_frozen(freezer):
             raise ContainerError(f"container's cgroup unexpectedly frozen: {freezer}")
 
     # ------------------------------------------------------------ join
@@ -86,16 +76,15 @@ class V1(Manager):
 
     # ------------------------------------------------------------ limits
 
-    def apply(self, step: WriteCgroup | LoadDevices) -> None:
-        controller = getattr(step, "controller", UNIFIED)
-        directory = self.paths.get(controller)
-        if not directory or controller == UNIFIED:
-            if self.rootless and controller == "devices":
-                # Without privilege there is no mknod(2) to guard against either.
-                return
-            if UNIFIED not in self.paths:
-                raise self._lacks(step, controller)
-            v2.apply(self, self.paths[UNIFIED], step)
+    def _apply(self, step: WriteCgroup | LoadDevices) -> None:
+        from ocipy.plan.steps import LoadDevices  # whoever has a step has it already
+
+        if isinstance(step, LoadDevices):
+            self._apply_unified(step, UNIFIED)
+            return
+        directory = self.paths.get(step.controller)
+        if not directory or step.controller == UNIFIED:
+            self._apply_unified(step, step.controller)
             return
         try:
             files.write(f"{directory}/{step.file}", step.value)
@@ -110,6 +99,14 @@ class V1(Manager):
             if hint:
                 raise StepError(str(step), error, step.pointer, hint) from None
             raise
+
+    def _apply_unified(self, step: WriteCgroup | LoadDevices, controller: str) -> None:
+        if self.rootless and controller == "devices":
+            # Without privilege there is no mknod(2) to guard against either.
+            return
+        if UNIFIED not in self.paths:
+            raise self._lacks(step, controller)
+        v2.apply(self, self.paths[UNIFIED], step)
 
     def _explain(self, step: WriteCgroup, error: OSError) -> str:
         directory = self.paths[step.controller]
@@ -132,22 +129,14 @@ class V1(Manager):
     def freeze(self) -> None:
         deadline = time.monotonic() + STATE_DEADLINE
         file = f"{self._freezer()}/freezer.state"
-        while True:
+        while time.monotonic() < deadline:
             files.write(file, "FROZEN")
-            again = time.monotonic() + FREEZE_AGAIN
-            nap = 0.00005
-            while files.read(file) != "FROZEN\n":
-                if time.monotonic() > again:
-                    break
-                time.sleep(nap)
-                nap = min(nap * 2, files.LONGEST_NAP)
-            else:
-                return
-            if time.monotonic() > deadline:
-                files.write(file, "THAWED")
-                raise OSError(errno.ETIMEDOUT, f"{file} did not become FROZEN within 10 s")
-            # Documented remedy: a half frozen cgroup is thawed for a moment and asked again.
+            for _ in files.looks(min(deadline, time.monotonic() + FREEZE_AGAIN)):
+                if files.read(file) == "FROZEN\n":
+                    return
+            # The documented remedy: a half frozen cgroup is thawed for a moment and asked again.
             files.write(file, "THAWED")
+        raise OSError(errno.ETIMEDOUT, f"{file} did not become FROZEN within 10 s")
 
     def thaw(self) -> None:
         try:
@@ -157,13 +146,7 @@ class V1(Manager):
             return
 
     def frozen(self) -> bool:
-        freezer = self.paths.get("freezer")
-        if not freezer:
-            return False
-        try:
-            return files.read(f"{freezer}/freezer.self_freezing") == "1\n"
-        except FileNotFoundError:
-            return False
+        return is_frozen(self.paths.get("freezer", ""))
 
     def _freezer(self) -> str:
         try:
@@ -171,19 +154,27 @@ class V1(Manager):
         except KeyError:
             raise ContainerError("this host has no freezer cgroup: a container can't be paused") from None
 
-    def _kill_once(self) -> bool:
+    def _kill_once(self) -> None:
         unified = self.paths.get(UNIFIED)
         if unified and files.processes(unified) and v2.kill_all(unified):
             if "freezer" in self.paths:
                 self.thaw()  # those that the v1 freezer holds die when they are let go
-            return True
-        return super()._kill_once()
+            return
+        super()._kill_once()
 
     def _main(self) -> str:
         for name in ("devices", "freezer", "pids", "memory"):
             if name in self.paths:
                 return self.paths[name]
         return super()._main()
+
+
+def is_frozen(freezer: str) -> bool:
+    """Whether a v1 freezer directory, "" for none, was asked to be frozen itself."""
+    try:
+        return bool(freezer) and files.read(f"{freezer}/freezer.self_freezing") == "1\n"
+    except FileNotFoundError:
+        return False
 
 
 def inherit_cpuset(directory: str) -> None:

@@ -35,33 +35,27 @@ class V2(Manager):
     def path(self) -> str:
         return self.paths.get(UNIFIED, "")
 
-    def make(self, needed: Iterable[str] = ()) -> None:
-        path = self.path
+    def _make(self, made: list[str], needed: Iterable[str]) -> None:
+        path = self._paths[UNIFIED]
         try:
-            made = files.make(path)
+            made += files.make(path)
         except OSError as error:
             if not (self.rootless and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)):
                 raise
-            self.refused, self.paths = {UNIFIED: error}, {}
+            self.refused, self._paths = {UNIFIED: error}, {}
             return
-        try:
-            if path not in made:
-                self._refuse_used(path)
-                if self.frozen():
-                    raise ContainerError(f"container's cgroup unexpectedly frozen: {path}")
-            enable(path)
-            become_threaded(path, needed)
-        except BaseException:
-            files.unmake(made)
-            raise
-        self.made = tuple(made)
+        if path not in made:
+            self._refuse_used(path)
+            if is_frozen(path):
+                raise ContainerError(f"container's cgroup unexpectedly frozen: {path}")
+        enable(path)
+        become_threaded(path, needed)
 
-    def apply(self, step: WriteCgroup | LoadDevices) -> None:
-        if not self.path:
-            if self.rootless and not hasattr(step, "controller"):
-                return
+    def _apply(self, step: WriteCgroup | LoadDevices) -> None:
+        if self.path:
+            apply(self, self.path, step)
+        elif not (self.rootless and type(step).__name__ == "LoadDevices"):
             raise self._lacks(step, UNIFIED)
-        apply(self, self.path, step)
 
     def chown(self, uid: int, gid: int) -> None:
         try:
@@ -109,12 +103,7 @@ class V2(Manager):
             return
 
     def frozen(self) -> bool:
-        if not self.path:
-            return False
-        try:
-            return files.read(f"{self.path}/cgroup.freeze") == "1\n"
-        except FileNotFoundError:
-            return False
+        return is_frozen(self.path)
 
     def kill(self) -> None:
         if not (self.path and kill_all(self.path)):
@@ -124,33 +113,45 @@ class V2(Manager):
             raise OSError(errno.ETIMEDOUT, f"processes {left} of {self.path} did not die within 10 s")
 
 
+def is_frozen(directory: str) -> bool:
+    """Whether a cgroup v2 directory, "" for none, was asked to be frozen itself."""
+    try:
+        return bool(directory) and files.read(f"{directory}/cgroup.freeze") == "1\n"
+    except FileNotFoundError:
+        return False
+
+
 def apply(manager: Manager, directory: str, step: WriteCgroup | LoadDevices) -> None:
     """Do a step in a cgroup v2 directory; a hybrid host's v1 manager comes here too."""
-    program = getattr(step, "program", None)
-    if program is not None:
-        load_devices(manager, directory, program)
+    from ocipy.plan.steps import LoadDevices  # whoever has a step has it already
+
+    if isinstance(step, LoadDevices):
+        load_devices(manager, directory, step.program)
         return
-    path = f"{directory}/{step.file}"
     try:
-        files.write(path, step.value)
+        files.write(f"{directory}/{step.file}", step.value)
         return
     except FileNotFoundError as error:
-        # Only now: `delete` and `kill` come here as well, and have no use for it.
-        from ocipy.plan.resources import may_be_absent
-
-        if may_be_absent(step.file, step.value):
-            return
         lacking = error
     # make() has enabled all of a v2 host, but nothing of a hybrid one, whose tree is there for others.
     name = step.file.partition(".")[0]
-    failures = enable(directory, (name,))
+    failures = enable(directory, (name,)) if name != "cgroup" else {}
+    # Only now: `delete` and `kill` come here as well, and have no use for it.
+    from ocipy.plan.resources import alternative, may_be_absent
+
+    for file, value in ((step.file, step.value), alternative(step.file, step.value)):
+        try:
+            if file:
+                files.write(f"{directory}/{file}", value)
+                return
+        except FileNotFoundError:
+            continue
+    if may_be_absent(step.file, step.value):
+        return
     if name in failures:
-        hint = f"controller {name} is not available here"
+        hint = f"the {name} controller is not available to this cgroup"
         raise StepError(str(step), failures[name], step.pointer, hint)
-    try:
-        files.write(path, step.value)
-    except FileNotFoundError:
-        raise StepError(str(step), lacking, step.pointer, "this kernel does not have it") from None
+    raise StepError(str(step), lacking, step.pointer, "this kernel does not have it")
 
 
 def load_devices(manager: Manager, directory: str, program: bytes) -> None:
@@ -171,7 +172,7 @@ def enable(path: str, wanted: Iterable[str] = ()) -> dict[str, OSError]:
     Returns {controller: why not}.  That of an unwanted one is of no interest: the root may have controllers
     that were not delegated to us, or that real-time processes keep from being enabled.
     """
-    ancestors = []
+    ancestors: list[str] = []
     above = os.path.dirname(path)
     while os.path.exists(f"{above}/cgroup.subtree_control"):
         ancestors.insert(0, above)
@@ -203,7 +204,7 @@ def _enable_here(control: str, names: list[str]) -> dict[str, OSError]:
     except OSError as error:
         if len(names) == 1:
             return {names[0]: error}
-    failures = {}
+    failures: dict[str, OSError] = {}
     for name in names:
         failures |= _enable_here(control, [name])
     return failures

@@ -12,6 +12,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ocipy.plan.devices import Rule
 
 # opcodes: class | operation | whether the operand is the number (K) or the source register (X)
@@ -56,7 +58,7 @@ class Program:
 
     def assemble(self, byteorder: str = sys.byteorder) -> bytes:
         """The program as the kernel takes it."""
-        order = "little" if byteorder == "little" else "big"
+        order: Literal["little", "big"] = "little" if byteorder == "little" else "big"
         out = bytearray()
         for place, (opcode, to, source, offset, number) in enumerate(self.code):
             if isinstance(offset, str):

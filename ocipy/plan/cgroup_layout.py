@@ -53,7 +53,7 @@ class Layout(Record):
 
 
 def parse(mountinfo: str, proc_cgroup: str, unified: str = "") -> Layout:
-    """The layout from the text of /proc/self/mountinfo, /proc/self/cgroup and cgroup2's cgroup.controllers."""
+    """The layout from the text of /proc/self/mountinfo and cgroup, and cgroup2's cgroup.controllers."""
     own = parse_own(proc_cgroup)
     mounts = parse_mounts(mountinfo, [name for name, _ in own])
     named_v1 = [name for name, _, _ in mounts if name != UNIFIED]
@@ -122,7 +122,7 @@ def _standard(point: str) -> bool:
 
 
 def _hidden(mount_id: str, point: str, parents: dict[str, str], covers: list[tuple[str, str, str]]) -> bool:
-    """Whether a later mount covers this one: it sits on a mount that leads here, and doesn't lead here itself.
+    """Whether another mount covers this one: it sits on one that leads here, but doesn't lead here itself.
 
     The order of the lines says nothing: a root file system that an initramfs switched to is younger than the
     /sys that was moved into it.

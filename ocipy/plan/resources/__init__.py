@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError
 from ocipy.plan.cgroup_layout import Layout
-from ocipy.plan.resources.out import CheckedWrite, Out, WriteEither
+from ocipy.plan.resources.out import CheckUsage, Out
+from ocipy.plan.steps import WriteCgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ocipy.plan.steps import Step
 
-__all__ = ["CheckedWrite", "Out", "WriteEither", "cgroup_steps", "may_be_absent", "needed"]
+__all__ = ["CheckUsage", "Out", "alternative", "cgroup_steps", "may_be_absent", "needed"]
 
 # property of linux.resources, module, name of the controller on v1 and on v2 ("": there is none)
 CONTROLLERS = (
@@ -94,7 +95,8 @@ def _controller(value: Any, layout: Layout, out: Out, module: str, v1_name: str,
 
 def _missing(out: Out, before: int, controller: str) -> None:
     """Steps for a controller that is not there become problems, one for each property."""
-    pointers = [step.pointer for step in out.steps[before:] if not may_be_absent(step.file, step.value)]
+    written = [step for step in out.steps[before:] if isinstance(step, WriteCgroup)]
+    pointers = [step.pointer for step in written if not may_be_absent(step.file, step.value)]
     for pointer in dict.fromkeys(pointers):
         pointer = pointer.removeprefix(out.pointer)
         out.problem(pointer, f"needs the {controller} cgroup controller", "cgroup-controller-missing")
@@ -119,6 +121,15 @@ def needed(steps: tuple[Step, ...]) -> tuple[str, ...]:
     """The controllers that steps write to, as cgroup v2 names them; what Manager.make() wants to know."""
     names = [file.partition(".")[0] for file in (getattr(step, "file", "") for step in steps)]
     return tuple(dict.fromkeys(name for name in names if name and name != "cgroup"))
+
+
+def alternative(file: str, value: str) -> tuple[str, str]:
+    """A file that does the same, and its value, where the kernel lacks this one; ("", "") for none."""
+    if file != "io.bfq.weight":
+        return "", ""
+    from ocipy.plan.resources import io
+
+    return io.alternative(value)
 
 
 def may_be_absent(file: str, value: str) -> bool:

@@ -10,7 +10,7 @@ blkio-controller.rst and cgroup-v2.rst (io.max, io.weight).
 
 from __future__ import annotations
 
-from ocipy.plan.resources.out import Out, WriteEither
+from ocipy.plan.resources.out import Out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,16 +68,21 @@ def io_weight(weight: int) -> int:
 
 
 def _weight(device: str, weight: int, pointer: str, out: Out) -> None:
-    if not 10 <= weight <= 1000:
+    """BFQ's file has the OCI scale; where there is only iocost's, `alternative` has its value."""
+    if 10 <= weight <= 1000:
+        out.write("io", "io.bfq.weight", f"{device}{weight}", pointer)
+    else:
         out.problem(pointer, f"{weight} is not between 10 and 1000", "weight-range")
-        return
-    # BFQ's file, where it is, has the OCI scale, but for a smaller minimum.
-    other = f"{device}{io_weight(weight)}"
-    out.steps.append(
-        WriteEither(
-            "io", "io.bfq.weight", f"{device}{weight}", "io.weight", other, pointer=out.pointer + pointer
-        )
-    )
+
+
+def alternative(value: str) -> tuple[str, str]:
+    """The file of iocost, and its value, for a value of BFQ's file.
+
+    >>> alternative("8:0 100")
+    ('io.weight', '8:0 910')
+    """
+    device, _, weight = value.rpartition(" ")
+    return "io.weight", f"{device} {io_weight(int(weight))}".strip()
 
 
 def number(device: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ cgroup-v2.rst.
 
 from __future__ import annotations
 
-from ocipy.plan.resources.out import CheckedWrite, Out, unlimited
+from ocipy.plan.resources.out import CheckUsage, Out, unlimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ def swap_max(limit: int, swap: int) -> str | None:
 
 
 def _write_limit(memory: dict[str, Any], limit: int, file: str, usage: str, value: str, out: Out) -> None:
-    if memory.get("checkBeforeUpdate") and limit > 0:
-        step = CheckedWrite("memory", file, value, usage, pointer=f"{out.pointer}/limit")
-        out.steps.append(step)
-    else:
-        out.write("memory", file, value, "/limit")
+    """The limit; of an update that asks for it, after a look at what is in use.
+
+    v2 takes any limit and kills to get below it; v1 refuses one that it can't reclaim its way to (EBUSY).
+    """
+    if out.update and memory.get("checkBeforeUpdate") and limit > 0:
+        out.steps.append(CheckUsage("memory", usage, limit, pointer=f"{out.pointer}/limit"))
+    out.write("memory", file, value, "/limit")

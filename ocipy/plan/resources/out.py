@@ -1,34 +1,22 @@
-"""What the controllers' modules produce: steps, problems, warnings; and the two steps of their own."""
+"""What the controllers' modules produce: steps, problems, warnings."""
 
 from __future__ import annotations
 
 from ocipy.errors import Problem
-from ocipy.plan.steps import WriteCgroup
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ocipy.plan.steps import Step
+from ocipy.plan.steps import Step, WriteCgroup
 
 INT64_MAX = 2**63 - 1
 
 
-class CheckedWrite(WriteCgroup):
-    """Write a limit unless more than that is in use already (memory.checkBeforeUpdate)."""
+class CheckUsage(Step):
+    """Go on only if no more than a new limit is in use already (memory.checkBeforeUpdate)."""
 
-    usage: str  # the file that says how much
-
-    def __str__(self) -> str:
-        return f"write {self.value} to {self.file} unless {self.usage} is more"
-
-
-class WriteEither(WriteCgroup):
-    """Write one file, or another where the kernel has only that."""
-
-    other_file: str
-    other_value: str
+    controller: str
+    file: str  # which says how much is in use
+    most: int
 
     def __str__(self) -> str:
-        return f"write {self.value} to {self.file}, or {self.other_value} to {self.other_file}"
+        return f"check that {self.file} is at most {self.most}"
 
 
 class Out:
