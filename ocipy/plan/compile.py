@@ -61,6 +61,7 @@ class Context:
 def compile(config, options, facts) -> steps.Plan:
     """The plan of a create and the start after it.  Raises ConfigError for what can't be planned."""
     context = Context(config, options, facts)
+    _refuse_unsupported(context)
     mounted, late = _mounts(context)
     identity_made, warnings, started = [], (), ()
     if context.process:
@@ -82,6 +83,17 @@ def compile(config, options, facts) -> steps.Plan:
         *_rlimits(context.process, context.pointer),
     )
     return steps.Plan(create, started, warnings)
+
+
+def _refuse_unsupported(context):
+    """What a container would be held by but for us must not be passed over in silence."""
+    problems = [
+        Problem(f"/linux/{name}", "not supported by this version of ocipy", "unsupported")
+        for name in ("seccomp", "intelRdt")
+        if context.linux.get(name)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def compile_exec(config, process, options, facts, setgroups_denied=False) -> steps.Plan:
