@@ -43,7 +43,7 @@ class Store:
     """The state root."""
 
     def __init__(self, root):
-        if root is not None and os.path.abspath(root) == "/":
+        if root is not None and os.path.realpath(root) == "/":
             raise UsageError("--root can't be /")
         self.root = os.path.abspath(root or default_root())
 
@@ -126,7 +126,9 @@ class Entry:
         temporary = f"{self.path}/.{name}"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            os.write(fd, content)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(fd, view) :]
             if durable:
                 os.fsync(fd)
         finally:

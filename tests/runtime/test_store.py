@@ -1,0 +1,139 @@
+"""Where containers are remembered: atomic, locked, and honest about who still waits."""
+
+import os
+import threading
+
+import pytest
+
+from ocipy.errors import ContainerError, UsageError
+from ocipy.runtime import store
+from ocipy.runtime.store import Store
+
+
+@pytest.fixture
+def root(tmp_path):
+    return Store(str(tmp_path / "state"))
+
+
+def test_a_directory_is_private(root):
+    entry = root.create("c1")
+    assert os.stat(entry.path).st_mode & 0o777 == 0o700
+
+
+def test_of_many_creates_of_one_id_one_wins(root):
+    results = []
+
+    def create():
+        try:
+            results.append(root.create("same"))
+        except ContainerError as error:
+            results.append(str(error))
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    losers = [result for result in results if isinstance(result, str)]
+    assert losers == ["container with given ID already exists"] * 7
+
+
+@pytest.mark.parametrize("id", ["", ".", "..", "a/b", "a b", "ä", "a\n", "x" * 1025])
+def test_what_is_no_id_is_refused(root, id):
+    with pytest.raises(UsageError, match="invalid container id"):
+        root.entry(id)
+
+
+@pytest.mark.parametrize("id", ["a", "A-b_c+d.e", "...", "0", "x" * 255])
+def test_what_is_an_id_is_taken(root, id):
+    assert root.create(id).exists()
+
+
+def test_the_root_directory_is_refused_as_state_root():
+    with pytest.raises(UsageError, match="--root"):
+        Store("//")
+
+
+def test_state_is_read_back(root):
+    entry = root.create("c1")
+    entry.save({"id": "c1", "text": 'ü"\n'})
+    assert entry.load() == {"id": "c1", "text": 'ü"\n'}
+
+
+def test_a_reader_never_sees_half_a_state(root):
+    entry = root.create("c1")
+    entry.save({"n": 0})
+    stop = threading.Event()
+
+    def write():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            entry.save({"n": n, "padding": "x" * 5000}, durable=False)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(300):
+            assert "n" in root.entry("c1").load()
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_missing_container_is_said_in_the_words_that_callers_match(root):
+    with pytest.raises(ContainerError, match="^container does not exist$"):
+        root.entry("nobody").load()
+    with pytest.raises(ContainerError, match="^container does not exist$"):
+        root.entry("nobody").lock()
+
+
+def test_a_second_verb_waits_for_the_lock(root, monkeypatch):
+    monkeypatch.setattr(store, "LOCK_DEADLINE", 0.05)
+    entry = root.create("c1")
+    with pytest.raises(ContainerError, match="still at work"):
+        root.entry("c1").lock()
+    entry.unlock()
+    root.entry("c1").lock()
+
+
+def test_a_lock_taken_on_what_was_deleted_meanwhile_is_no_lock(root):
+    first = root.create("c1")
+    outcome = []
+
+    def second():
+        try:
+            root.entry("c1").lock()
+        except ContainerError as error:
+            outcome.append(str(error))
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    first.remove()
+    thread.join()
+    assert outcome == ["container does not exist"]
+
+
+def test_waiting_is_what_the_kernel_says(root):
+    entry = root.create("c1")
+    assert not entry.is_waiting()
+    fd = entry.hold_waiting()
+    assert entry.is_waiting()
+    os.close(fd)
+    assert not entry.is_waiting()
+
+
+def test_remove_leaves_nothing(root):
+    entry = root.create("c1")
+    entry.save({})
+    os.mkdir(f"{entry.path}/notify")
+    open(f"{entry.path}/notify/x", "w").close()
+    entry.remove()
+    assert os.listdir(root.root) == []
+
+
+def test_ids_lists_what_is_there(root):
+    assert root.ids() == []
+    for id in ("b", "a"):
+        root.create(id)
+    assert root.ids() == ["a", "b"]
