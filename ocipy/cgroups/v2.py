@@ -52,9 +52,11 @@ class V2(Manager):
         become_threaded(path, needed)
 
     def _apply(self, step: WriteCgroup | LoadDevices) -> None:
+        from ocipy.plan.steps import LoadDevices  # whoever has a step has it already
+
         if self.path:
             apply(self, self.path, step)
-        elif not (self.rootless and type(step).__name__ == "LoadDevices"):
+        elif not (self.rootless and isinstance(step, LoadDevices)):
             raise self._lacks(step, UNIFIED)
 
     def chown(self, uid: int, gid: int) -> None:
