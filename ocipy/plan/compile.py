@@ -41,7 +41,7 @@ class Context:
         self.mount_label = self.linux.get("mountLabel") or ""
         self.uids = _mappings(self.linux.get("uidMappings"))
         self.gids = _mappings(self.linux.get("gidMappings"))
-        self.seccomp = []
+        self.seccomp = _seccomp(self.linux.get("seccomp"))
         # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
         # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
         self.deny_setgroups = self.new_user and facts.rootless and _is_self(self.gids, facts.egid)
@@ -89,7 +89,7 @@ def _refuse_unsupported(context):
     """What a container would be held by but for us must not be passed over in silence."""
     problems = [
         Problem(f"/linux/{name}", "not supported by this version of ocipy", "unsupported")
-        for name in ("seccomp", "intelRdt")
+        for name in ("intelRdt",)
         if context.linux.get(name)
     ]
     if problems:
@@ -110,7 +110,15 @@ def compile_exec(config, process, options, facts, setgroups_denied=False) -> ste
         *made,
         *_rlimits(process, ""),
     )
-    return steps.Plan(create, (steps.Execve(process["args"][0], "/args"),), warnings)
+    return steps.Plan(create, (*_late_seccomp(context), steps.Execve(process["args"][0], "/args")), warnings)
+
+
+def _seccomp(profile):
+    if not profile:
+        return []
+    from ocipy.plan import seccomp
+
+    return seccomp.seccomp_steps(profile)
 
 
 def _mappings(mappings):
@@ -325,5 +333,9 @@ def _rlimits(process, pointer):
 
 def _start(context):
     program = context.process["args"][0]
-    late_seccomp = context.seccomp if context.process.get("noNewPrivileges") else []
-    return (steps.WaitStart(), *late_seccomp, steps.Execve(program, "/process/args"))
+    return (steps.WaitStart(), *_late_seccomp(context), steps.Execve(program, "/process/args"))
+
+
+def _late_seccomp(context):
+    """With no_new_privs a filter needs no capability: it is loaded last, and need allow little but execve."""
+    return context.seccomp if context.process.get("noNewPrivileges") else []

@@ -474,6 +474,17 @@ class WriteProc(InitStep):
         return (("WRITE", (fd("proc"), self.path, self.value)),)
 
 
+class LoadSeccomp(InitStep):
+    """Load a seccomp filter.  It has no ops before it is compiled (ocipy/runtime/seccomp.py)."""
+
+    profile: str  # linux.seccomp as JSON
+    flags: int  # of seccomp(2)
+    summary: str
+
+    def __str__(self):
+        return f"load seccomp filter: {self.summary}"
+
+
 class Process(InitStep):
     """What will be executed: args, env; HOME from the container's /etc/passwd when env has none."""
 

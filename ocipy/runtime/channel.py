@@ -61,16 +61,17 @@ class Channel:
     def close(self):
         self.socket.close()
 
-    def run(self, steps, fds, mounts=()):
+    def run(self, steps, fds, mounts=(), on_made=None):
         """Send steps as one program and wait for its end; a finished `Program`."""
-        program = self.send(steps, fds, mounts)
+        program = self.send(steps, fds, mounts, on_made)
         program.finish()
         return program
 
-    def send(self, steps, fds, mounts=()):
+    def send(self, steps, fds, mounts=(), on_made=None):
         """Send steps of init, then the making of mounts, as one program.
 
-        fds: name -> descriptor (or a tuple of them) that ops refer to; a missing one is -1
+        fds:     name -> descriptor (or a tuple of them) that ops refer to; a missing one is -1
+        on_made: see `Program`
         Returns the running `Program`.
         """
         program, origin, table = [], [], []
@@ -95,7 +96,7 @@ class Channel:
             origin.append(mount)
         table += fds.get("held") or ()  # kept open by init while the program runs, used by no op
         self._send(b"".join(program), table)
-        return Program(self, origin)
+        return Program(self, origin, on_made)
 
     def _send(self, program, table):
         if len(table) >= protocol.MAX_FDS:
@@ -128,12 +129,14 @@ class Program:
     """A program that init runs: the runtime need not wait for it before there is something to wait for.
 
     origin:  for each op the step that it came from
+    on_made: called with (step, descriptor) for each that a step makes, at once; true if it takes it
     process: (pid as init sees it, pidfd) of what Clone started
     """
 
-    def __init__(self, channel, origin):
+    def __init__(self, channel, origin, on_made=None):
         self.channel = channel
         self.origin = origin
+        self.on_made = on_made
         self.process = None
         self._made = {}
         self._running = True
@@ -153,9 +156,18 @@ class Program:
 
     def finish_executed(self):
         """Wait until what Execve executes has taken over: then the socket closes by itself."""
-        message, fd = self.channel._read()
-        if message:
-            self._fail(protocol.decode(message), fd)
+        while True:
+            message, fd = self.channel._read()
+            if not message:
+                return
+            answer = protocol.decode(message)
+            if answer.kind != protocol.ANSWER_FD:
+                self._fail(answer, fd)
+            self._take(self.origin[answer.index], fd)
+
+    def _take(self, step, fd):
+        if not (self.on_made and self.on_made(step, fd)):
+            self._made[step] = fd
 
     def close(self):
         for fd in self._made.values():
@@ -169,7 +181,7 @@ class Program:
             raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer)
         answer = protocol.decode(message)
         if answer.kind == protocol.ANSWER_FD:
-            self._made[self.origin[answer.index]] = fd
+            self._take(self.origin[answer.index], fd)
             return
         self._running = False
         if answer.kind == protocol.ANSWER_PID:

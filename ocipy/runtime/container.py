@@ -131,7 +131,13 @@ class Container:
             from ocipy.plan import steps
 
             program = self._private["program"]
-            Program(channel, [steps.WaitStart(), steps.Execve(program, "/process/args/0")]).finish_executed()
+            last = {
+                "WaitStart": steps.WaitStart(),
+                "LoadSeccomp": steps.LoadSeccomp("", 0, "of the container", "/linux/seccomp"),
+                "Execve": steps.Execve(program, "/process/args/0"),
+            }
+            origin = [last[name] for name in self._private["start"]]
+            Program(channel, origin, self._made).finish_executed()
         except OcipyError as error:
             from ocipy.runtime import diagnose
 
@@ -140,6 +146,17 @@ class Container:
             channel.close()
         if notify:
             notify.forward(self.pid)
+
+    def _made(self, _, fd):
+        """What init makes between start and execve is the listener of its seccomp filter."""
+        from ocipy.runtime import seccomp
+
+        try:
+            state = self._state_for_hooks("created")
+            seccomp.hand_over(self._private["listener"], fd, state, self._document["pid"])
+        finally:
+            os.close(fd)
+        return True
 
     def _connect(self):
         """Init accepts once; who connects is who starts."""

@@ -85,6 +85,7 @@ class _Making:
 
     def __init__(self, runtime, entry, loaded, bundle, cgroup, notify):
         self.entry = entry
+        self.root = runtime.root
         self.config = loaded.data
         self.cgroup = cgroup
         root = self.config["root"]["path"]
@@ -112,11 +113,17 @@ class _Making:
         self.private["hooks"] = {kind: hooks[kind] for kind in LATER_HOOKS if hooks.get(kind)}
         if self.config.get("process"):
             self.private["program"] = self.config["process"]["args"][0]
+        self.private["start"] = [type(step).__name__ for step in plan.start]
+        if "LoadSeccomp" in self.private["start"]:
+            from ocipy.runtime import seccomp
+
+            self.private["listener"] = seccomp.listener_of(self.config)
         self.entry.write("config.json", jsontext.dump(self.config).encode(), durable=False)
         if self.private["notify"]:
             os.mkdir(f"{self.entry.path}/notify", 0o755)
         self._record()
-        self.execution = Execution(self.cgroup, self._run_hooks, preserve, self._record)
+        self.execution = Execution(self.cgroup, self.root, self._run_hooks, preserve, self._record)
+        self.execution.notify = self._notify
         self.execution.needed_controllers = {
             step.controller for step in plan.create if isinstance(step, steps.WriteCgroup)
         }
@@ -148,6 +155,12 @@ class _Making:
             hooks.run(kind, listed, state, entry, fds)
         else:
             hooks.run(kind, listed, state, cwd=self.document["bundle"])
+
+    def _notify(self, fd):
+        from ocipy.runtime import seccomp
+
+        state = self.container._state_for_hooks("creating")
+        seccomp.hand_over(seccomp.listener_of(self.config), fd, state, self.document["pid"])
 
     def finish(self, plan):
         """The container is created when init waits and the state says so."""

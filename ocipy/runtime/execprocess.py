@@ -131,7 +131,8 @@ def _execute(container, asked, inherited, cgroup):
     if pidfd is None:
         raise ContainerError("cannot exec in a stopped container")
     manager = container.cgroup.below(cgroup) if cgroup else container.cgroup
-    execution = Execution(manager, preserve=inherited.count)
+    execution = Execution(manager, container.runtime.root, preserve=inherited.count)
+    execution.notify = lambda fd: _notify(container, execution, fd)
     execution.fds["container"] = pidfd
     pid, proc = container._document["pid"], execution.fds["proc"]
     options = Options(
@@ -151,10 +152,16 @@ def _execute(container, asked, inherited, cgroup):
     return execution
 
 
+def _notify(container, execution, fd):
+    from ocipy.runtime import seccomp
+
+    state = container._state_for_hooks(container.status)
+    seccomp.hand_over(seccomp.listener_of(container.config), fd, state, execution.pid)
+
+
 def _let_go(execution, asked):
-    program = execution.channel.send(execution.start_steps, execution.fds)
     try:
-        program.finish_executed()
+        execution.launch(execution.start_steps).finish_executed()
     except OcipyError as error:
         from ocipy.runtime import diagnose
 

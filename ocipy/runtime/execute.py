@@ -26,25 +26,27 @@ class Execution:
     After `run`: pid, pidfd and started of its first process, master of its terminal, if any.
     """
 
-    def __init__(self, cgroup, hooks=None, preserve=0, record=None):
+    def __init__(self, cgroup, root, hooks=None, preserve=0, record=None):
         self.cgroup = cgroup
+        self.root = root  # the state root
         self.run_hooks = hooks  # called with (kind, pointer)
         self.preserve = preserve
         self.record = record  # called whenever there is something new to remember
         self.channel = None
         self.fds = {"proc": host.proc_fd()}
         self.pid = self.pidfd = self.started = None
-        self.master = self.listener_fd = None
+        self.master = None
+        self.notify = None  # called with the descriptor of a seccomp filter that notifies
         self.userns_ids = None
         self.session = None
         self._program = None  # that init is running
-        self._pty = None  # its step that makes the terminal
         self._mounts = True  # has the container a mount namespace, in which its root is built?
         self.namespaces = {}  # of the container, opened through /proc: "mnt", "user"
 
     # ------------------------------------------------------------ the loop
 
     def run(self, plan_steps):
+        plan_steps = [self._bind(step) for step in plan_steps]
         groups = [(where, list(group)) for where, group in groupby(plan_steps, lambda step: step.where)]
         for i, (where, group) in enumerate(groups):
             if where == "init":
@@ -56,6 +58,25 @@ class Execution:
                 for step in group:
                     self._runtime(step)
         self.settle()
+
+    def _bind(self, step):
+        if not isinstance(step, steps.LoadSeccomp):
+            return step
+        from ocipy.runtime import seccomp
+
+        return seccomp.bind(step, self.root)
+
+    def _made(self, step, fd):
+        """What init's own ops make: a terminal's master, or a seccomp listener, which can't wait."""
+        op = getattr(step, "op", "")
+        if op == "OPEN_PTY":
+            self.master = fd
+        elif op == "SECCOMP":
+            try:
+                self.notify(fd)
+            finally:
+                os.close(fd)
+        return op in ("OPEN_PTY", "SECCOMP")
 
     def _runtime(self, step):
         if not isinstance(step, _WHILE_INIT_WORKS):
@@ -79,8 +100,7 @@ class Execution:
         mounts = [step for step in root_steps if isinstance(step, steps.MountFs)]
         if group or mounts:
             self.settle()
-            self._program = self.channel.send(group, self.fds, mounts)
-            self._pty = next((step for step in group if getattr(step, "op", "") == "OPEN_PTY"), None)
+            self._program = self.channel.send(group, self.fds, mounts, self._made)
 
     def settle(self):
         """Wait for the program that init is running, if it is running one."""
@@ -89,8 +109,6 @@ class Execution:
             program.finish()
             if program.process:
                 self._cloned(*program.process)
-            if self._pty:
-                self.master, self._pty = program.take(self._pty), None
 
     def _clone(self, group):
         """The stage makes the namespaces and the first process, and ends; the socket passes to its child."""
@@ -149,11 +167,15 @@ class Execution:
 
     # ------------------------------------------------------------ the end
 
-    def hand_over(self, start_steps, listener, waiting):
+    def launch(self, last_steps):
+        """Send the steps that end in Execve; the running `Program`."""
+        return self.channel.send([self._bind(step) for step in last_steps], self.fds, (), self._made)
+
+    def hand_over(self, last_steps, listener, waiting):
         """Tell init to wait for start.  From here on it lives without us."""
         self.fds["listener"] = listener
         self.fds["held"] = (waiting,)
-        self.channel.send(start_steps, self.fds)
+        self.launch(last_steps)
         self.channel.close()
 
     def undo(self):

@@ -6,8 +6,9 @@ Source: runtime-spec features.md, features-linux.md.
 from __future__ import annotations
 
 import ocipy
-from ocipy.plan import compile, identity, naming
+from ocipy.plan import compile, identity, naming, seccomp
 from ocipy.runtime.create import LATER_HOOKS
+from ocipy.runtime.seccomp import supported_flags
 
 
 def document():
@@ -21,7 +22,14 @@ def document():
             "namespaces": sorted(naming.NAMESPACES),
             "capabilities": list(identity.CAPABILITIES),
             "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
-            "seccomp": {"enabled": False},
+            "seccomp": {
+                "enabled": True,
+                "actions": sorted(seccomp.ACTIONS),
+                "operators": sorted(seccomp.OPERATORS),
+                "archs": sorted(f"SCMP_ARCH_{name.upper()}" for name in seccomp.ARCHITECTURES),
+                "knownFlags": sorted(seccomp.FLAGS),
+                "supportedFlags": sorted(supported_flags()),
+            },
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
             "intelRdt": {"enabled": False},

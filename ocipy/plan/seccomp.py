@@ -1,0 +1,179 @@
+"""`linux.seccomp` as a request to libseccomp, and what is put before its answer.  Pure.
+
+Source: runtime-spec config-linux.md#seccomp; seccomp(2); linux/audit.h for AUDIT_ARCH_*.
+"""
+
+from __future__ import annotations
+
+from ocipy.plan import steps
+from ocipy.record import Record
+from ocipy.spec import jsontext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EPERM, ENOSYS = 1, 38
+
+#: linux/seccomp.h, SECCOMP_RET_*; those that carry data have it in the low 16 bits.
+ACTIONS = {
+    "SCMP_ACT_KILL": 0x00000000,
+    "SCMP_ACT_KILL_THREAD": 0x00000000,
+    "SCMP_ACT_KILL_PROCESS": 0x80000000,
+    "SCMP_ACT_TRAP": 0x00030000,
+    "SCMP_ACT_ERRNO": 0x00050000,
+    "SCMP_ACT_NOTIFY": 0x7FC00000,
+    "SCMP_ACT_TRACE": 0x7FF00000,
+    "SCMP_ACT_LOG": 0x7FFC0000,
+    "SCMP_ACT_ALLOW": 0x7FFF0000,
+}
+_CARRIES_DATA = ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE")
+
+#: seccomp.h of libseccomp, enum scmp_compare.
+OPERATORS = {
+    "SCMP_CMP_NE": 1,
+    "SCMP_CMP_LT": 2,
+    "SCMP_CMP_LE": 3,
+    "SCMP_CMP_EQ": 4,
+    "SCMP_CMP_GE": 5,
+    "SCMP_CMP_GT": 6,
+    "SCMP_CMP_MASKED_EQ": 7,
+}
+
+#: linux/seccomp.h, flags of SECCOMP_SET_MODE_FILTER.
+FLAGS = {
+    "SECCOMP_FILTER_FLAG_TSYNC": 1 << 0,
+    "SECCOMP_FILTER_FLAG_LOG": 1 << 1,
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 1 << 2,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 1 << 5,
+}
+NEW_LISTENER = 1 << 3
+
+#: The architectures that a filter may name, as libseccomp calls them without SCMP_ARCH_ and in lower case.
+ARCHITECTURES = (
+    "x86 x86_64 x32 arm aarch64 mips mips64 mips64n32 mipsel mipsel64 mipsel64n32 ppc ppc64 ppc64le s390 "
+    "s390x parisc parisc64 riscv64 loongarch64 m68k sh sheb"
+).split()
+
+X32_BIT = 0x40000000  # asm/unistd.h: set in the numbers of x32, which shares AUDIT_ARCH_X86_64
+
+
+class Rule(Record):
+    """One rule: all of its comparisons hold."""
+
+    names: tuple[str, ...]
+    action: int
+    comparisons: tuple[tuple[int, int, int, int], ...] = ()  # (argument, operator, value, second value)
+
+
+class Request(Record):
+    """What libseccomp is to compile."""
+
+    default: int
+    architectures: tuple[str, ...]  # beside the host's own
+    rules: tuple[Rule, ...]
+    unknown_is_enosys: bool
+
+
+def action(name: str, errno: int | None) -> int:
+    """An action with its data; the errno is EPERM when it is not given."""
+    value = ACTIONS[name]
+    return value | ((EPERM if errno is None else errno) & 0xFFFF) if name in _CARRIES_DATA else value
+
+
+def request(profile: dict[str, Any]) -> Request:
+    """The rules of `linux.seccomp`, those that say no more than the default left out.
+
+    Comparisons of one argument that is named twice are alternatives: a rule for each, as runc has it.
+    """
+    default = action(profile["defaultAction"], profile.get("defaultErrnoRet"))
+    rules = []
+    for call in profile.get("syscalls") or ():
+        act = action(call["action"], call.get("errnoRet"))
+        if act == default:
+            continue
+        compared = tuple(
+            (arg["index"], OPERATORS[arg["op"]], arg["value"], arg.get("valueTwo", 0))
+            for arg in call.get("args") or ()
+        )
+        indexes = [comparison[0] for comparison in compared]
+        names = tuple(call["names"])
+        if len(set(indexes)) == len(indexes):
+            rules.append(Rule(names, act, compared))
+        else:
+            rules += [Rule(names, act, (one,)) for one in compared]
+    architectures = tuple(name.removeprefix("SCMP_ARCH_").lower() for name in profile.get("architectures") or ())
+    return Request(default, architectures, tuple(rules), _hides_new_calls(profile["defaultAction"], default))
+
+
+def _hides_new_calls(name: str, default: int) -> bool:
+    """Does the default make a system call that the profile's author could not know look forbidden?"""
+    return name not in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE") and (
+        default != ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS
+    )
+
+
+def flags(profile: dict[str, Any]) -> int:
+    """Flags of seccomp(2).  Without `flags` speculation stays as it is (SPEC_ALLOW), as with runc.
+
+    TSYNC is left out: init has one thread, and beside a listener the kernel refuses it.
+    """
+    names = profile.get("flags")
+    value = 0
+    for name in ("SECCOMP_FILTER_FLAG_SPEC_ALLOW",) if names is None else names:
+        value |= FLAGS[name]
+    if any(call["action"] == "SCMP_ACT_NOTIFY" for call in profile.get("syscalls") or ()):
+        value |= NEW_LISTENER
+    return value & ~FLAGS["SECCOMP_FILTER_FLAG_TSYNC"]
+
+
+# ---------------------------------------------------------------- classic BPF
+
+_LOAD, _JUMP, _EQUAL, _GREATER, _GREATER_EQUAL, _RETURN = 0x20, 0x05, 0x15, 0x25, 0x35, 0x06
+_NR, _ARCH = 0, 4  # offsets in struct seccomp_data
+
+
+def instruction(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
+    """struct sock_filter."""
+    return code.to_bytes(2, "little") + bytes((jt, jf)) + k.to_bytes(4, "little")
+
+
+def enosys_prefix(newest: dict[int, int], newest_x32: int | None = None) -> bytes:
+    """A program to put before a filter: calls newer than any that the profile names get ENOSYS.
+
+    A C library that meets EPERM for a call that it knows and the profile does not gives up, where ENOSYS
+    makes it try the older one.
+
+    newest:     AUDIT_ARCH_* -> the highest number that the profile names there
+    newest_x32: the same for x32, whose numbers have a bit of their own; None: the filter decides on all
+    """
+    blocks = []
+    for arch, number in newest.items():
+        block = [instruction(_LOAD, _NR)]
+        if arch == 0xC000003E:  # AUDIT_ARCH_X86_64
+            if newest_x32 is None:
+                # To the end of the block: a number of x32 is not new, it is another ABI's.
+                block.append(instruction(_GREATER_EQUAL, X32_BIT, 2, 0))
+            else:
+                block.append(instruction(_GREATER_EQUAL, X32_BIT, 0, 1))
+                block.append(instruction(_GREATER, newest_x32 | X32_BIT, 1, 2))
+                block.append(instruction(_GREATER, number, 0, 1))
+                block.append(instruction(_RETURN, ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS))
+                blocks.append((arch, block))
+                continue
+        block.append(instruction(_GREATER, number, 0, 1))
+        block.append(instruction(_RETURN, ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS))
+        blocks.append((arch, block))
+    program = b""
+    for arch, block in reversed(blocks):
+        rest = len(program) // 8
+        body = b"".join(block) + (instruction(_JUMP, rest) if rest else b"")
+        program = instruction(_EQUAL, arch, 0, len(body) // 8) + body + program
+    return instruction(_LOAD, _ARCH) + program if program else b""
+
+
+def seccomp_steps(profile: dict[str, Any]) -> list[steps.Step]:
+    """The step that loads the filter of `linux.seccomp`."""
+    count = sum(len(call["names"]) for call in profile.get("syscalls") or ())
+    summary = f"{count} system calls, else {profile['defaultAction']}"
+    return [steps.LoadSeccomp(jsontext.dump(profile), flags(profile), summary, "/linux/seccomp")]
