@@ -2,7 +2,7 @@
 
 The exit statuses are runc's: 1 for every error but those of ``exec``, which are 255 because lower ones are
 the process's own; ``run`` and ``exec`` return the status of what ran, or 128 and the signal that ended it.
-A command line that makes no sense is 1 for all.
+A command line that cannot be read is 1 for all.
 """
 
 import sys
@@ -19,15 +19,16 @@ INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13
 def main(words=None):
     """Run a command line, the process's own by default; returns the exit status."""
     secure_stdio()
-    log = Log()
+    messages = Log()
     about = []  # what an error is about: the verb, and what it was to act on
     try:
-        return _main(sys.argv[1:] if words is None else words, log, about)
+        return _main(sys.argv[1:] if words is None else words, messages, about)
     except BrokenPipeError:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as e:  # noqa: BLE001 - the last one to see it
+        status = 255 if about[1:] and about[0] == "exec" else 1
         if isinstance(e, OcipyError):
             # The words on a configuration begin with its file's name: that is what it is about.
             text = str(e)
@@ -36,19 +37,19 @@ def main(words=None):
             text = describe(e)
         else:
             text = f"internal error: {type(e).__name__}: {e}"
-        log.error(f"{' '.join(about)}: {text}" if about else text)
-        if log.verbose:
+        messages.error(f"{' '.join(about)}: {text}" if about else text)
+        if messages.verbose:
             import traceback
 
             for line in "".join(traceback.format_exception(e)).splitlines():
-                log.debug(line)
-        return 255 if about[:1] == ["exec"] and not isinstance(e, UsageError) else 1
+                messages.debug(line)
+        return status
 
 
-def _main(words, log, about):
+def _main(words, messages, about):
     flags, _, rest = parse(words, GLOBAL, opaque=0)
-    log.open(flags["log"], flags["log-format"], flags["debug"])
-    flags["log"] = log
+    messages.open(flags["log"], flags["log-format"], flags["debug"])
+    flags["log"], flags["about"] = messages, about
     if rest[:1] == ["--"]:
         del rest[0]
     if flags["version"]:
@@ -71,8 +72,11 @@ def _main(words, log, about):
 
         return usage(flags, {}, [verb])
     about.extend(args[:1])
+    messages.debug(f"{verb}: arguments {args}, options {options}")
     module = __import__(f"ocipy.cli.{verb}", fromlist=("main",))
-    return module.main(flags, options, args)
+    status = module.main(flags, options, args)
+    messages.debug(f"{verb}: exit status {status}")
+    return status
 
 
 def run():

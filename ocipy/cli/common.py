@@ -36,8 +36,8 @@ def making(options):
     return {name.replace("-", "_"): None if options[name] == "" else options[name] for name in MAKING}
 
 
-def bundle_and_id(options, args):
-    """(bundle, id) of a verb that makes a container.
+def bundle_and_id(flags, options, args):
+    """(bundle, id) of a verb that makes a container; from here on messages are about that id.
 
     ``ID`` alone is runc's form; an argument with a slash in it, or "." or "..", which no id can be, is a
     bundle, and the id is the second argument or comes from its name.
@@ -51,7 +51,9 @@ def bundle_and_id(options, args):
         return options["bundle"] or ".", first
     if options["bundle"]:
         raise UsageError(f"two bundles: {options['bundle']} and {first}")
-    return first, others[0] if others else id_from(first)
+    id = others[0] if others else id_from(first)
+    flags["about"][1:] = [id]
+    return first, id
 
 
 def bundle_only(options, args):

@@ -4,6 +4,6 @@ from ocipy.cli.common import bundle_and_id, making, runtime
 
 
 def main(flags, options, args):
-    bundle, id = bundle_and_id(options, args)
+    bundle, id = bundle_and_id(flags, options, args)
     runtime(flags).create(bundle, id, **making(options))
     return 0

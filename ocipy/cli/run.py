@@ -4,7 +4,7 @@ from ocipy.cli.common import bundle_and_id, making, runtime
 
 
 def main(flags, options, args):
-    bundle, id = bundle_and_id(options, args)
+    bundle, id = bundle_and_id(flags, options, args)
     return runtime(flags).run(
         bundle,
         id,

@@ -108,9 +108,10 @@ def test_a_container_without_a_process_has_none_to_start_from():
 
 
 def test_a_command_is_needed(refused):
-    assert refused("exec", "web") == "exec: needs a command, or --process FILE"
-    assert refused("exec", "web", "--") == "exec: needs a command, or --process FILE"
-    assert refused("exec", "-p", "p.json", "web", "ls") == 'exec: takes no argument "ls" with --process'
+    assert refused("exec", "web", status=255) == "exec: needs a command, or --process FILE"
+    assert refused("exec", "web", "--", status=255) == "exec: needs a command, or --process FILE"
+    message = refused("exec", "-p", "p.json", "web", "ls", status=255)
+    assert message == 'exec: takes no argument "ls" with --process'
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,17 @@ def test_a_log_that_cannot_be_written_is_an_error_and_nothing_is_done(refused, t
     assert not list(tmp_path.iterdir())
 
 
+def test_debugging_shows_what_was_understood(cli, tmp_path):
+    log = tmp_path / "log.json"
+    assert cli("--debug", "spec", "-b", str(tmp_path)).err.startswith(
+        "ocipy: debug: spec: arguments [], options {"
+    )
+    cli("--debug", "--log", str(log), "--log-format", "json", "spec", "-f", "-")
+    entries = [json.loads(text) for text in log.read_text().splitlines()]
+    assert [entry["level"] for entry in entries] == ["debug", "debug"]
+    assert entries[-1]["msg"] == "spec: exit status 0"
+
+
 def test_a_log_on_a_full_disk_does_not_hide_the_error(cli):
     result = cli("--log", "/dev/full", "bogus")
     assert (result.status, result.err) == (1, 'ocipy: no verb "bogus" (see ocipy --help)\n')

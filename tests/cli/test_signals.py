@@ -31,8 +31,8 @@ def test_real_time_signals_are_counted_from_their_ends(text, number):
     "text",
     [
         "", "SIG", "FOO", "SIGFOO", "65", "-1", "-9", "1.5", "9999999999999999999999", "RTMIN-1", "RTMAX+1",
-        "RTMIN+31", "RTMIN+", "RTMIN+-1", "RTMIN+x", "TERM+0", "TERM+1", "HUP-1", "_DFL", "SIG_IGN", "SIGSIGTERM",
-        "\u0661", "TERM ", "RTMIN+1+1", "RTMIN + 1", "SIG_BLOCK",
+        "RTMIN+31", "RTMIN+", "RTMIN+-1", "RTMIN+x", "TERM+0", "TERM+1", "HUP-1", "_DFL", "SIG_IGN",
+        "SIGSIGTERM", "\u0661", "TERM ", "RTMIN+1+1", "RTMIN + 1", "SIG_BLOCK",
     ],
 )  # fmt: skip
 def test_what_is_no_signal_is_refused(text):
