@@ -9,8 +9,10 @@
 
 int open_resolved(int dir_fd, const char *path, int flags, uint64_t resolve)
 {
-    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC | O_NOCTTY, .resolve = resolve};
+    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC, .resolve = resolve};
 
+    if (!(flags & O_PATH)) /* with which openat2(2) takes few others */
+        how.flags |= O_NOCTTY;
     return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
 }
 

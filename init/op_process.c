@@ -185,7 +185,6 @@ void op_PROCESS(struct context *context, const union argument *argument)
         end[0] = home;
         end[1] = NULL;
     }
-    context->path[0] = 0;
     context->keep_program = 1;
 }
 

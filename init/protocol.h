@@ -107,7 +107,8 @@
     X(47, CHDIR, "s")            /* and the directory must lie inside the root (CVE-2024-21626) */             \
     /* the program */                                                                                          \
     X(50, PROCESS, "lli")        /* args, env, uid or -1: with a uid, and no HOME in env, HOME is taken from   \
-                                    the container's /etc/passwd, else "/".  Stays in force to EXECVE */        \
+                                    the container's /etc/passwd, else "/".  Stays in force to EXECVE; another  \
+                                    one after LOOKUP changes all but the file: a hook's argv[0] is its own */  \
     X(51, LOOKUP, "")            /* find args[0] (in PATH of env when it has no slash); a failure may carry a  \
                                     descriptor of the file for the runtime to say why */                       \
     X(52, WAIT_START, "f")       /* close the runtime's socket, accept(2) on the listener; answers go there */ \
