@@ -20,7 +20,7 @@ def main(words=None):
     """Run a command line, the process's own by default; returns the exit status."""
     secure_stdio()
     messages = Log()
-    about = []  # what an error is about: the verb, and what it was to act on
+    about: list[str] = []  # what an error is about: the verb, and what it was to act on
     try:
         return _main(sys.argv[1:] if words is None else words, messages, about)
     except BrokenPipeError:

@@ -42,7 +42,7 @@ def out(text):
     except BrokenPipeError:
         raise
     except OSError as e:
-        raise OcipyError(f"write to standard output: {errno.errorcode.get(e.errno, e.errno)}") from None
+        raise OcipyError(f"write to standard output: {errno.errorcode.get(e.errno or 0, e.errno)}") from None
 
 
 def table(rows):

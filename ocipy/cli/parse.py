@@ -22,20 +22,21 @@ def parse(words, flags, opaque=-1):
     Raises UsageError; the first mistake counts.
     """
     known, options = {}, {}
+    args: list[str] = []
     for flag in flags:
         known[flag[0]] = flag
         options[flag[0]] = list(flag[3]) if flag[2] == "list" else flag[3]
         if flag[1]:
             known[flag[1]] = flag
-    arguments, at = [], 0
+    at = 0
     while at < len(words):
         word = words[at]
-        if word == "--" or 0 < opaque == len(arguments):
+        if word == "--" or 0 < opaque == len(args):
             break
         if len(word) < 2 or word[0] != "-":
             if not opaque:
                 break
-            arguments.append(word)
+            args.append(word)
             at += 1
             continue
         at += 1
@@ -54,14 +55,14 @@ def parse(words, flags, opaque=-1):
             at += 1
         if flag[2] == "rest":
             options[flag[0]] = [value, *words[at:]]
-            return options, arguments, []
+            return options, args, []
         if flag[2] == "list":
             options[flag[0]].append(value)
         else:
             options[flag[0]] = _value(flag, word.partition("=")[0], value)
         if flag[0] == "help" and options["help"]:
             break
-    return options, arguments, words[at:]
+    return options, args, words[at:]
 
 
 def arguments(verb, words):

@@ -67,16 +67,16 @@ def is_static(path):
         head = f.read(64)
         if len(head) < 52 or head[:4] != b"\x7fELF":
             return False
-        wide, order = head[4] == 2, "big" if head[5] == 2 else "little"
+        wide, big = head[4] == 2, head[5] == 2
 
-        def number(at, size):
-            return int.from_bytes(head[at : at + size], order)
+        def number(at, size, data=head):
+            return int.from_bytes(data[at : at + size], "big" if big else "little")
 
         table = number(32, 8) if wide else number(28, 4)
         size, count = (number(54, 2), number(56, 2)) if wide else (number(42, 2), number(44, 2))
         f.seek(table)
         entries = f.read(size * count)
-    kinds = (int.from_bytes(entries[at : at + 4], order) for at in range(0, len(entries), size or 1))
+    kinds = (number(at, 4, entries) for at in range(0, len(entries), size or 1))
     return 3 not in kinds  # PT_INTERP
 
 

@@ -12,7 +12,7 @@ def main(flags, options, args):
         problems = runtime(flags).validate(bundle, strict=options["strict"])
     except ConfigError as e:
         # Not JSON, or not there: one problem more of the same kind.
-        problems, source = e.problems, e.source
+        problems, source = list(e.problems), e.source
     if options["format"] == "json":
         report = [{"pointer": p.pointer, "message": p.message, "rule": p.rule} for p in problems]
         out(jsontext.dump(report, 2) + "\n")
