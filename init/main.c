@@ -106,6 +106,8 @@ static void run_request(void)
 
     if (fstat(program_fd, &status) < 0)
         fail(&context, errno, "fstat() of the program");
+    if (!S_ISREG(status.st_mode))
+        fail(&context, EBADMSG, "fstat(): the program is not in a file");
     size = (size_t)status.st_size;
     if (size > 0) {
         void *mapping = mmap(NULL, size, PROT_READ, MAP_PRIVATE, program_fd, 0);
