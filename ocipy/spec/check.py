@@ -55,7 +55,7 @@ def check(data: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
 
 
 def _version(version: str, found: Findings) -> None:
-    """Any 1.x is accepted, pre-releases ("1.0.0-rc5") and builds ("1.2.0+dev") too: callers write them all."""
+    """Any 1.x is accepted, pre-releases ("1.0.0-rc5") and builds ("1.2.0+dev") too: callers write both."""
     core, plus, build = version.partition("+")
     core, dash, pre = core.partition("-")
     numbers = core.split(".")

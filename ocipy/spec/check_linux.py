@@ -129,7 +129,10 @@ def check_mapped(process: dict[str, Any], linux: dict[str, Any], found: Findings
     if entry is None or entry.get("path"):
         return
     user = process.get("user", {})
-    wanted = [("uidMappings", user.get("uid", 0), ("uid",)), ("gidMappings", user.get("gid", 0), ("gid",))]
+    wanted: list[tuple[str, int, tuple[object, ...]]] = [
+        ("uidMappings", user.get("uid", 0), ("uid",)),
+        ("gidMappings", user.get("gid", 0), ("gid",)),
+    ]
     wanted += [
         ("gidMappings", gid, ("additionalGids", index))
         for index, gid in enumerate(user.get("additionalGids", ()))

@@ -81,13 +81,13 @@ def _capabilities(capabilities: dict[str, list[str]], pointer: str, found: Findi
                 message = f"{name} is not a known capability, ignored"
                 found.warning("capability-unknown", message, pointer, kind, index)
     permitted = capabilities.get("permitted", ())
-    # capset(2) fails with EPERM for the first; runc skips the second in silence, and `runc spec` writes an
-    # ambient set without any inheritable one.
+    # capset(2) fails with EPERM for the first; runc skips the second in silence, and what `runc spec` writes
+    # has an ambient set without any inheritable one.
     for index, name in enumerate(capabilities.get("effective", ())):
         if name in CAPABILITIES and name not in permitted:
             message = f"{name} can't be effective without being permitted"
             found.problem("capability-effective", message, pointer, "effective", index)
-    inheritable = capabilities.get("inheritable", CAPABILITIES)
+    inheritable = capabilities.get("inheritable") or CAPABILITIES
     for index, name in enumerate(capabilities.get("ambient", ())):
         if name in CAPABILITIES and not (name in permitted and name in inheritable):
             message = f"{name} is not raised: that needs it permitted and inheritable"

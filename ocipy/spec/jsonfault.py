@@ -24,7 +24,7 @@ _ESCAPED = dict(zip('"\\/bfnrt', '"\\/\b\f\n\r\t'))
 
 
 class Fault(Record):
-    """Where a JSON text stops making sense: the pointer of the value that was being read, and line and column."""
+    """Where a JSON text stops making sense: pointer of the value that was being read, line and column."""
 
     pointer: str
     message: str
@@ -85,7 +85,7 @@ class _Reader:
             self.fail("is empty")
         self.value()
         while self.open:
-            self.next_in_container()
+            self.go_on()
         if self.space():
             self.fail(f"unexpected {self.seen()} after the end of the document")
 
@@ -106,10 +106,6 @@ class _Reader:
             self.at += 1
             self.open.append(set() if start == "{" else 0)
             self.steps.append("")
-            if self.space() == ("}" if start == "{" else "]"):
-                self.close()
-            else:
-                self.member()
         else:
             self.scalar()
 
@@ -118,11 +114,15 @@ class _Reader:
         self.open.pop()
         self.steps.pop()
 
-    def next_in_container(self) -> None:
-        end = "]" if isinstance(self.open[-1], int) else "}"
+    def go_on(self) -> None:
+        """In the innermost open container: read its end or its next member."""
+        container = self.open[-1]
+        end = "]" if isinstance(container, int) else "}"
         found = self.space()
         if found == end:
             self.close()
+        elif not container:  # no key seen, no index reached
+            self.member()
         elif found == ",":
             self.at += 1
             if self.space() == end:

@@ -171,9 +171,6 @@ def _indented(value: Any, step: str, newline: str) -> str:
         return "".join(_encode(value, 0))
     inner = newline + step
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                _no_default(key)
         members = [f"{encode_basestring(k)}: {_indented(v, step, inner)}" for k, v in value.items()]
         return f"{{{inner}{(',' + inner).join(members)}{newline}}}"
     return f"[{inner}{(',' + inner).join([_indented(v, step, inner) for v in value])}{newline}]"

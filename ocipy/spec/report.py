@@ -48,7 +48,7 @@ class Violation(Record):
 
 
 def problems(name: str, value: Any) -> list[Problem]:
-    """What is wrong with ``value`` by the schema ``name``, such as "config" or "platforms#/definitions/vm"."""
+    """What is wrong with ``value`` by the schema ``name``: "config", "platforms#/definitions/vm", ..."""
     found = violations(name, value)
     shown = [Problem(pointer(v.path), message(v), "schema") for v in found[:MOST]]
     if len(found) > MOST:
@@ -107,19 +107,10 @@ def walk(schema: dict[str, Any], value: Any, path: tuple[str | int, ...] = ()) -
     wanted = schema.get("type")
     if wanted and not is_type(wanted, value):
         yield Violation(path, "type", wanted, value)
-        return
-    if "enum" in schema and value not in schema["enum"]:
+    elif "enum" in schema and value not in schema["enum"]:
         yield Violation(path, "enum", schema["enum"], value)
-    if wanted == "object":
-        for key in schema.get("required", ()):
-            if key not in value:
-                yield Violation((*path, key), "required", True, key)
-        known = schema.get("properties", {})
-        extra = schema.get("additionalProperties")
-        for key, item in value.items():
-            inner = known.get(key, extra)
-            if inner is not None:
-                yield from walk(inner, item, (*path, key))
+    elif wanted == "object":
+        yield from _walk_object(schema, value, path)
     elif wanted == "array":
         if len(value) < schema.get("minItems", 0):
             yield Violation(path, "minItems", schema["minItems"], value)
@@ -132,6 +123,20 @@ def walk(schema: dict[str, Any], value: Any, path: tuple[str | int, ...] = ()) -
             yield Violation(path, "maximum", schema["maximum"], value)
     elif "pattern" in schema and not matches(schema["pattern"], value):
         yield Violation(path, "pattern", schema["pattern"], value)
+
+
+def _walk_object(
+    schema: dict[str, Any], value: dict[str, Any], path: tuple[str | int, ...]
+) -> Iterator[Violation]:
+    for key in schema.get("required", ()):
+        if key not in value:
+            yield Violation((*path, key), "required", True, key)
+    known = schema.get("properties", {})
+    extra = schema.get("additionalProperties")
+    for key, item in value.items():
+        inner = known.get(key, extra)
+        if inner is not None:
+            yield from walk(inner, item, (*path, key))
 
 
 def is_type(wanted: str, value: Any) -> bool:

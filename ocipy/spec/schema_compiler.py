@@ -80,7 +80,7 @@ def load(directory: str) -> dict[str, Schema]:
 
 
 def resolve(schemas: dict[str, Schema], file: str, schema: Schema) -> tuple[str, Schema, str]:
-    """Follow ``$ref``: the file and the schema it ends at, and the name it goes by there ("" without $ref)."""
+    """Follow ``$ref``: the file and the schema it ends at, and its name there ("" without $ref)."""
     name = ""
     while "$ref" in schema:
         target, _, pointer = schema["$ref"].partition("#")
@@ -134,7 +134,7 @@ class Compiler:
         return self.functions[body]
 
     def test(self, file: str, schema: Schema, value: str, name: str) -> str:
-        """An expression that is true if ``value``, an expression itself, is valid; ``name`` is for functions."""
+        """An expression, true if the expression ``value`` is valid; ``name`` is what a function is called."""
         rare = cold(schema)
         file, schema, found = resolve(self.schemas, file, schema)
         name = found or name
@@ -175,7 +175,8 @@ class Compiler:
                 raise Unsupported(f"{file}: {name}: both properties and additionalProperties")
             if self.is_string(file, extra):
                 return f"type(x := {value}) is dict and {{*map(type, x.values())}} <= S"
-            return f"type(x := {value}) is dict and all(map({self.function(file, extra, singular(name))}, x.values()))"
+            item = self.function(file, extra, singular(name))
+            return f"type(x := {value}) is dict and all(map({item}, x.values()))"
         if "properties" not in schema:
             return f"type({value}) is dict"
         if value != "v":
