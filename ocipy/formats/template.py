@@ -145,22 +145,23 @@ def config(
         "root": {"path": rootfs, "readonly": read_only},
         "hostname": hostname,
         "mounts": [*_mounts(network, mapping), *map(dict, mounts)],
-        "linux": {},
+        "linux": _linux(network, mapping, cgroup_namespace),
     }
-    linux = document["linux"]
     if resources := _resources(memory, quota, pids, limited_devices):
-        linux["resources"] = resources
-    if mapping is not None:
-        for key, host in (("uidMappings", mapping[0]), ("gidMappings", mapping[1])):
-            linux[key] = [{"containerID": 0, "hostID": host, "size": mapping[2]}]
-    wanted = {"network": network != "host", "user": mapping is not None, "cgroup": cgroup_namespace}
-    kinds = ("pid", "network", "ipc", "uts", "mount", "user", "cgroup")
-    linux["namespaces"] = [{"type": kind} for kind in kinds if wanted.get(kind, True)]
-    linux["maskedPaths"] = list(MASKED)
-    linux["readonlyPaths"] = list(READ_ONLY)
+        document["linux"]["resources"] = resources
     if annotations:
         document["annotations"] = dict(annotations)
     return document
+
+
+def _linux(network: str, mapping: tuple[int, int, int] | None, cgroup_namespace: bool) -> dict[str, Any]:
+    wanted = {"network": network != "host", "user": mapping is not None, "cgroup": cgroup_namespace}
+    kinds = ("pid", "network", "ipc", "uts", "mount", "user", "cgroup")
+    linux: dict[str, Any] = {"namespaces": [{"type": kind} for kind in kinds if wanted.get(kind, True)]}
+    if mapping is not None:
+        for key, host in (("uidMappings", mapping[0]), ("gidMappings", mapping[1])):
+            linux[key] = [{"containerID": 0, "hostID": host, "size": mapping[2]}]
+    return {**linux, "maskedPaths": list(MASKED), "readonlyPaths": list(READ_ONLY)}
 
 
 def environment(defaults: Sequence[str], changes: Sequence[str]) -> list[str]:

@@ -1,8 +1,11 @@
 """The grammar of the command line, which is Go's."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from ocipy.cli.parse import arguments, integer, parse
+from ocipy.cli.table import VERBS
 from ocipy.errors import UsageError
 
 FLAGS = (
@@ -183,3 +186,24 @@ def test_a_missing_argument_is_refused_with_the_usage(verb):
 def test_an_extra_argument_is_refused_by_name(verb, words):
     with pytest.raises(UsageError, match=r'^takes no argument "b"'):
         arguments(verb, words)
+
+
+SPELLINGS = sorted(
+    {f"--{name}" for entry in VERBS.values() for flag in entry[5] for name in flag[:2] if name}
+)
+WORDS = (
+    some.sampled_from(SPELLINGS)
+    | some.text(max_size=8)
+    | some.sampled_from(["--", "-", "-=", "a/", "1", "-1"])
+)
+
+
+@settings(max_examples=2000)
+@given(some.sampled_from(sorted(VERBS)), some.lists(WORDS, max_size=6))
+def test_any_words_are_understood_or_refused(verb, words):
+    try:
+        options, args = arguments(verb, list(words))
+    except UsageError:
+        return
+    assert set(options) == {"help", *(flag[0] for flag in VERBS[verb][5])}
+    assert set(args) <= set(words)
