@@ -14,6 +14,7 @@ export OCIPY_ORACLE PYTHON
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.ONESHELL:
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -65,13 +66,15 @@ run: ## run a container: install what is missing, build, make a demo bundle, run
 test: deps build ## run the tests (TESTS=tests/plan ARGS=-x narrow it)
 	$(PYTEST) $(TESTS) $(ARGS)
 
+# Each has its say, whatever the others found.
 .PHONY: check
-check: deps build ## run the linters and type checker, and the compiler's analyzer on the init
-	$(VENV)/bin/ruff check
-	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
-	$(MAKE) -s -C init check
-	tools/words
+check: deps build ## run the linters, the type checker, and the compiler's analyzer on the init
+	failed=
+	for one in "$(VENV)/bin/ruff check" "$(VENV)/bin/ruff format --check" $(VENV)/bin/mypy \
+	    "$(MAKE) -s -C init analyze" tools/words; do
+	    $$one || failed+=" [$$one]"
+	done
+	if [ "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 .PHONY: golden
 golden: deps build ## rewrite the golden files that the tests compare with (review the diff)
@@ -111,6 +114,6 @@ bench: build ## time ocipy beside its peers
 
 .PHONY: clean
 clean: ## remove what was built, but not .venv
-	rm -rf build dist *.egg-info bin/ocipy ocipy/_bin ocipy/linux/*.so $(GENERATED) ocipy/spec/schemas .cache
+	rm -rf build dist *.egg-info bin/ocipy ocipy/_bin ocipy/linux/*.so $(GENERATED) .cache
 	if [ -e init/Makefile ]; then $(MAKE) -s -C init clean; fi
 	find ocipy tests tools conformance bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -27,14 +27,15 @@ run()
 """
 
 # -B: nothing is written into an installed library; it was compiled when it was installed.
-# The importer first, then the modules: see importer.py.
+# The archive: the importer, an index, and code, of which only what is imported is looked at.
 INSTALLED = """\
 #!{interpreter} -ISB
 import marshal, posix, sys
 sys.path.append({library!r})
 fd = posix.open({archive!r}, posix.O_RDONLY | posix.O_CLOEXEC)
-importer, modules = marshal.loads(posix.read(fd, posix.fstat(fd).st_size))
+archive = memoryview(posix.read(fd, posix.fstat(fd).st_size))
 posix.close(fd)
+importer, modules = marshal.loads(archive)
 exec(importer)
 from ocipy.__main__ import run
 run()
@@ -55,26 +56,36 @@ def compiled(path, name):
 
 
 def modules(built, library):
-    """Every module of ocipy: name -> (file when installed, is a package, marshalled code or None)."""
-    found = {}
+    """Every module of ocipy: (name, file when installed, is a package, marshalled code or none)."""
     for path in sorted(glob.glob(os.path.join(built, "ocipy", "**", "*.*"), recursive=True)):
         relative = os.path.relpath(path, built)
         stem, suffix = relative.split(".", 1)
         name, file = stem.replace("/", "."), os.path.join(library, relative)
         if suffix == "py":
-            package = name.endswith(".__init__")
-            found[name.removesuffix(".__init__")] = (file, package, marshal.dumps(compiled(path, file)))
+            code = marshal.dumps(compiled(path, file))
+            yield name.removesuffix(".__init__"), file, name.endswith(".__init__"), code
         elif suffix.endswith("so"):
-            found[name] = (file, False, None)
+            yield name, file, False, b""
     # The one module of the standard library that we import and CPython does not have frozen or built in.
     import __future__
 
-    found["__future__"] = (
-        __future__.__file__,
-        False,
-        marshal.dumps(compiled(__future__.__file__, __future__.__file__)),
-    )
-    return found
+    file = __future__.__file__
+    yield "__future__", file, False, marshal.dumps(compiled(file, file))
+
+
+def packed(built, library):
+    """The archive: (importer, index), then the code that the index points into."""
+    importer = compiled(IMPORTER, IMPORTER)
+    found = list(modules(built, library))
+    head, size = b"", -1
+    while len(head) != size:  # the index has offsets, which grow with the index
+        size = at = len(head)
+        index = {}
+        for name, file, package, code in found:
+            index[name] = (file, package, at, at + len(code) if code else 0)
+            at += len(code)
+        head = marshal.dumps((importer, index))
+    return head + b"".join(code for *_, code in found)
 
 
 def write(path, data, mode):
@@ -101,8 +112,7 @@ def main():
     else:
         library = args.library
         archive = os.path.join(library, f"ocipy.{sys.implementation.cache_tag}.archive")
-        packed = (compiled(IMPORTER, IMPORTER), modules(args.destdir + library, library))
-        write(args.destdir + archive, marshal.dumps(packed), 0o644)
+        write(args.destdir + archive, packed(args.destdir + library, library), 0o644)
         text = INSTALLED.format(interpreter=interpreter(), library=library, archive=archive)
     write(args.output, text.encode(), 0o755)
 

@@ -1,0 +1,144 @@
+"""What all tests share: needs of a machine, a state root of their own, bundles, the command.
+
+A test that needs what a machine lacks skips with its reason.  With OCIPY_MUST_WORK=1 such a skip is a
+failure, so that no test falls silent; .ci/run sets it.  What nobody can install stays a skip: see `need`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MUST_WORK = os.environ.get("OCIPY_MUST_WORK") == "1"
+THIS_MACHINE = "this machine: "
+
+
+def need(condition, reason, kernel=False):
+    """Skip the test unless the condition holds.
+
+    kernel: only another kernel or machine could have it (a cgroup v2 controller, an LSM, a NUMA node), so
+    that the skip stays one with OCIPY_MUST_WORK=1
+    """
+    if not condition:
+        pytest.skip(THIS_MACHINE + reason if kernel else reason)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("kernel"):
+        need(os.geteuid() == 0, "needs root")
+
+
+def _must_work(report):
+    if MUST_WORK and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith(THIS_MACHINE):
+            report.outcome = "failed"
+            report.longrepr = f"OCIPY_MUST_WORK=1 and {reason}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    _must_work((yield).get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report():
+    _must_work((yield).get_result())
+
+
+class Golden(str):
+    """A golden file's text.  With OCIPY_GOLDEN=1 the file becomes what it is compared with."""
+
+    __slots__ = ("path",)
+
+    def __eq__(self, text):
+        if os.environ.get("OCIPY_GOLDEN") == "1" and not str.__eq__(self, text):
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(text)
+            return True
+        return str.__eq__(self, text)
+
+    __hash__ = str.__hash__
+
+
+@pytest.fixture
+def golden(request):
+    """golden("plans/minimal.txt") == text: the file lies beside the test; `make golden` rewrites it."""
+
+    def read(name):
+        path = os.path.join(os.path.dirname(request.path), name)
+        text = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        made = Golden(text)
+        made.path = path
+        return made
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def launcher():
+    """The command of this tree, which starts Python with the flags that the installed one has."""
+    path = os.path.join(TREE, "bin", "ocipy")
+    need(os.access(path, os.X_OK), "bin/ocipy is not built (make build)")
+    return path
+
+
+@pytest.fixture
+def state_root(tmp_path, launcher):
+    """A directory for `--root`; a container that a test leaves in it is deleted, and must be deletable."""
+    root = tmp_path / "state"
+    yield root
+    for name in (n for n in os.listdir(root) if "@" not in n) if root.exists() else ():
+        subprocess.run([launcher, "--root", root, "delete", "--force", name], check=True, timeout=30)
+
+
+@pytest.fixture
+def ocipy(launcher, state_root):
+    """Run the command with a state root of its own: ocipy("state", "web", status=1) -> CompletedProcess.
+
+    status: what it must exit with, 0 by default, None for whatever
+    """
+
+    def run(*words, status=0, **how):
+        how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60, **how}
+        done = subprocess.run([launcher, "--root", state_root, *map(str, words)], check=False, **how)
+        said = f"ocipy {' '.join(map(str, words))}: status {done.returncode}\n{done.stdout}{done.stderr}"
+        assert status is None or done.returncode == status, said
+        return done
+
+    return run
+
+
+def bundle(directory, args=("true",), **changes):
+    """A bundle whose root is the host's busybox; returns its directory.
+
+    args:    of the process
+    changes: properties of config.json by path, with __ between: process__cwd="/tmp", linux__sysctl={...};
+             None removes the property
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    words = ["bundle", "--base", "busybox", str(directory / "bundle"), "--args", *args]
+    how = {"cwd": TREE, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-m", "ocipy", *words], check=False, **how)
+    need("busybox" not in done.stderr, done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    made = directory / "bundle"
+    config = json.loads((made / "config.json").read_text())
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = config
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = value
+    (made / "config.json").write_text(json.dumps(config))
+    return made
