@@ -152,8 +152,13 @@ def judge(jsonschema: Any, schema: dict[str, Any], value: Any) -> Iterator[Viola
             yield jsonschema.ValidationError("pattern")
 
     validator = jsonschema.validators.extend(jsonschema.Draft4Validator, {"pattern": ecma_pattern})
+    mistyped = set()
     for error in validator(schema).iter_errors(value):
         path = tuple(error.absolute_path)
+        if error.validator == "type":
+            mistyped.add(path)
+        elif path in mistyped:  # a number that is no integer is held to the limits of integers all the same
+            continue
         if error.validator == "required":
             # One error for each missing key, of which only the message names it.
             missing = next(key for key in error.validator_value if error.message.startswith(f"{key!r} "))
