@@ -54,6 +54,7 @@ $(GENERATED): setup.py ocipy/spec/schema_compiler.py $(wildcard spec/*.json)
 	$(SETUP) build_spec --inplace
 
 bin/ocipy: tools/launcher.py $(INIT) $(EXTENSION) $(GENERATED)
+	mkdir -p $(@D)
 	$(PYTHON) tools/launcher.py --tree . --output $@
 
 .PHONY: run
