@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import os
 
-from ocipy import formats, spec
 from ocipy.errors import ContainerError, UsageError
-from ocipy.plan.compile import compile
-from ocipy.plan.facts import Options
-from ocipy.runtime import host
 from ocipy.runtime.container import Container
 from ocipy.runtime.store import Store
 
@@ -55,6 +51,8 @@ class Runtime:
 
     def validate(self, bundle: str, strict: bool = False) -> list[Problem]:
         """All that is wrong with a bundle's configuration; raises ConfigError for one that can't be read."""
+        from ocipy import formats, spec
+
         problems, warnings = spec.validate(formats.load(_bundle(bundle)).data, strict)
         for warning in warnings:
             self.warn(str(warning))
@@ -62,15 +60,24 @@ class Runtime:
 
     def plan(self, bundle: str, id: str = "plan", **options: Any) -> Plan:
         """What `create` and `start` would do, in order; touches nothing."""
+        from ocipy import formats
+        from ocipy.runtime import host
+
         directory = _bundle(bundle)
         return self._compile(formats.load(directory), self._options(directory, id, options), host.facts(), options)
 
     def _compile(self, loaded, options, facts, keywords):
+        # Not at the top: start, state, kill and delete have no use for it, and it takes 3 ms to import.
+        from ocipy import spec
+        from ocipy.plan.compile import compile
+
         for warning in spec.require(loaded.data, loaded.source, keywords.get("strict", False)):
             self.warn(str(warning))
         return compile(loaded.data, options, facts)
 
     def _options(self, bundle, id, keywords):
+        from ocipy.plan.facts import Options
+
         return Options(
             id,
             bundle,

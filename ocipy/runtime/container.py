@@ -8,7 +8,7 @@ import _socket
 
 from ocipy import cgroups
 from ocipy.errors import ContainerError, OcipyError
-from ocipy.runtime import hooks, lifecycle, process
+from ocipy.runtime import lifecycle, process
 from ocipy.runtime.channel import Channel, Program
 
 STOP_DEADLINE = 10.0  # seconds that a killed process may take to end
@@ -130,13 +130,11 @@ class Container:
         try:
             from ocipy.plan import steps
 
-            program = self._private["program"]
-            last = {
-                "WaitStart": steps.WaitStart(),
-                "LoadSeccomp": steps.LoadSeccomp("", 0, "of the container", "/linux/seccomp"),
-                "Execve": steps.Execve(program, "/process/args/0"),
-            }
-            origin = [last[name] for name in self._private["start"]]
+            # What create gave init to do after start; all that is needed of it here is how to speak of it.
+            origin = [
+                (steps.Execve(self._private["program"], pointer) if name == "Execve" else steps.Op(name, (), text, pointer))
+                for name, text, pointer in self._private["start"]
+            ]
             Program(channel, origin, self._made).finish_executed()
         except OcipyError as error:
             from ocipy.runtime import diagnose
@@ -172,7 +170,7 @@ class Container:
         return Channel(socket, self._document["pid"])
 
     def _run_start_container(self, listed):
-        from ocipy.runtime import execprocess
+        from ocipy.runtime import execprocess, hooks
 
         entry, fds, wrap, pid = execprocess.container_entry(self)
         try:
@@ -184,6 +182,8 @@ class Container:
         listed = (self._private.get("hooks") or {}).get("poststart")
         if not listed:
             return
+        from ocipy.runtime import hooks
+
         try:
             hooks.run("poststart", listed, self._state_for_hooks("running"), cwd=self.bundle)
         except OcipyError:
@@ -236,11 +236,10 @@ class Container:
         state = self._state_for_hooks("stopped") if listed else None
         self.cgroup.remove()
         self._entry.remove()
-        for hook in listed or ():
-            try:
-                hooks.run("poststop", [hook], state, cwd=self.bundle if os.path.isdir(self.bundle) else "/")
-            except OcipyError as error:
-                self.runtime.warn(str(error))
+        if listed:
+            from ocipy.runtime import hooks
+
+            hooks.run_poststop(listed, state, self.bundle, self.runtime.warn)
 
     def exec(self, process, **options):
         """Run one more process; see `ocipy.runtime.execprocess.run`."""

@@ -113,8 +113,8 @@ class _Making:
         self.private["hooks"] = {kind: hooks[kind] for kind in LATER_HOOKS if hooks.get(kind)}
         if self.config.get("process"):
             self.private["program"] = self.config["process"]["args"][0]
-        self.private["start"] = [type(step).__name__ for step in plan.start]
-        if "LoadSeccomp" in self.private["start"]:
+        self.private["start"] = [[type(step).__name__, str(step), step.pointer] for step in plan.start]
+        if any(isinstance(step, steps.LoadSeccomp) for step in plan.start):
             from ocipy.runtime import seccomp
 
             self.private["listener"] = seccomp.listener_of(self.config)
@@ -193,11 +193,7 @@ class _Making:
         from ocipy.runtime import hooks
 
         state = self.container._state_for_hooks("stopped", 0)
-        for hook in self.private["hooks"]["poststop"]:
-            try:
-                hooks.run("poststop", [hook], state, cwd=self.document["bundle"])
-            except OcipyError as error:
-                self.container.runtime.warn(str(error))
+        hooks.run_poststop(self.private["hooks"]["poststop"], state, self.document["bundle"], self.container.runtime.warn)
 
 
 def write_pid_file(path, pid):

@@ -13,9 +13,8 @@ from itertools import groupby
 from ocipy import rootfs
 from ocipy.errors import OcipyError, StepError
 from ocipy.linux import const
-from ocipy.linux.syscalls import failed, openat2, prlimit64
+from ocipy.linux.syscalls import failed, openat2
 from ocipy.plan import steps
-from ocipy.plan.identity import RLIMIT_NUMBER
 from ocipy.rootfs.build import Session
 from ocipy.runtime import channel, host, process
 
@@ -113,7 +112,8 @@ class Execution:
     def _clone(self, group):
         """The stage makes the namespaces and the first process, and ends; the socket passes to its child."""
         self.settle()
-        self.fds["cgroup"] = self.cgroup.join_fd() if self.cgroup else None
+        if self.cgroup and not self._in_user_namespace(group):
+            self.fds["cgroup"] = self.cgroup.join_fd()
         self._program = self.channel.send(group, self.fds)
 
     def _cloned(self, _, pidfd):
@@ -121,9 +121,23 @@ class Execution:
         self.pidfd = pidfd
         self.pid = self.channel.pid = _pid_of(pidfd)
         self.started = process.start_time(self.pid)
-        self.fds["tasks"] = self.cgroup.join_files() if self.cgroup else ()
+        self.fds["tasks"] = self._cgroup_files() if self.cgroup else ()
         if self.record:
             self.record()
+
+    def _in_user_namespace(self, group):
+        """Has init left the host's user namespace when it clones?  Then it may not choose a cgroup for its
+        child: it needs a file that we have opened."""
+        kinds = (steps.MapIds, steps.BecomeRoot)
+        return bool(self.userns_ids) or any(isinstance(step, kinds) for step in group)
+
+    def _cgroup_files(self):
+        """Descriptors of files by which init moves itself into the container's cgroups."""
+        files = self.cgroup.join_files()
+        unified = self.cgroup.paths.get("")
+        if unified and self.fds.get("cgroup") is None:
+            files += (os.open(f"{unified}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC),)
+        return files
 
     # ------------------------------------------------------------ the root
 
@@ -280,24 +294,6 @@ def _map_by_tool(tool, pid, mappings):
         raise failed(const.EPERM, tool, *arguments[1:], f"status {process.exit_status(status)}")
 
 
-def _oom_score_adj(execution, step):
-    fd = openat2(execution.fds["proc"], f"{execution.pid}/oom_score_adj", os.O_WRONLY)
-    try:
-        os.write(fd, str(step.value).encode())
-    except PermissionError:
-        if os.geteuid() == 0 and not host.facts().user_namespace:
-            raise
-        # Rootless nobody may lower the score; callers ask for it all the same and runc carries on.
-    finally:
-        os.close(fd)
-
-
-def _rlimit(execution, step):
-    number = RLIMIT_NUMBER[step.type]
-    limit = [n & 0xFFFFFFFFFFFFFFFF for n in (step.soft, step.hard)]
-    prlimit64(execution.pid, number, *limit)
-
-
 def _run_hooks(execution, step):
     execution.run_hooks(step.kind, step.pointer)
 
@@ -317,8 +313,6 @@ EFFECTS = {
     steps.LoadDevices: _apply,
     steps.OpenNamespace: _open_namespace,
     steps.MapIds: _map_ids,
-    steps.SetOomScoreAdj: _oom_score_adj,
-    steps.SetRlimit: _rlimit,
     steps.RunHooks: _run_hooks,
     steps.MoveNetDevice: _move_net_device,
 }

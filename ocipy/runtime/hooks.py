@@ -42,6 +42,16 @@ def run(kind, hooks, state, entry=(), fds=None, cwd=None, wrap=()):
         _run_one(f"{kind} hook #{index} {hook['path']}", hook, text, (entry, fds or {}, cwd, wrap))
 
 
+def run_poststop(hooks, state, bundle, warn):
+    """Run poststop hooks, all of them: a container that is gone can't be undone, so a failure only warns."""
+    cwd = bundle if os.path.isdir(bundle) else "/"
+    for hook in hooks:
+        try:
+            run("poststop", [hook], state, cwd=cwd)
+        except OcipyError as error:
+            warn(str(error))
+
+
 def _run_one(name, hook, text, how):
     began = time.monotonic()
     timeout = hook.get("timeout")
