@@ -71,7 +71,8 @@ void op_SCHEDULER(struct context *context, const union argument *argument)
 
     if (attr.length >= sizeof size)
         memcpy(&size, attr.data, sizeof size);
-    if (size != attr.length) /* the kernel reads as much as the structure says of itself */
+    /* The kernel reads as much as the structure says of itself, and for 0 the first version's size. */
+    if (attr.length < SCHED_ATTR_SIZE_VER0 || size != attr.length)
         fail(context, EINVAL, "sched_setattr(0, {size=%u}) of %u bytes", size, attr.length);
     if (syscall(SYS_sched_setattr, 0, attr.data, 0) < 0)
         fail(context, errno, "sched_setattr(0, {size=%u})", size);
@@ -112,6 +113,37 @@ void op_AFFINITY(struct context *context, const union argument *argument)
         fail(context, errno, "sched_setaffinity(0, %u)", argument[0].bytes.length);
 }
 
+struct limits {
+    uint64_t soft, hard; /* of 64 bits everywhere, unlike struct rlimit */
+};
+
+/* Needs the host's CAP_SYS_RESOURCE, which is gone once a user namespace is entered. */
+void op_RAISE_RLIMIT(struct context *context, const union argument *argument)
+{
+    int resource = (int)argument[0].number;
+    uint64_t hard = (uint64_t)argument[1].number;
+    struct limits limits = {0, 0};
+
+    if (syscall(SYS_prlimit64, 0, resource, NULL, &limits) < 0)
+        fail(context, errno, "prlimit64(0, %d, NULL)", resource);
+    if (limits.hard >= hard)
+        return;
+    limits.hard = hard;
+    if (syscall(SYS_prlimit64, 0, resource, &limits, NULL) < 0)
+        fail(context, errno, "prlimit64(0, %d, {%llu, %llu})", resource, (unsigned long long)limits.soft,
+             (unsigned long long)limits.hard);
+}
+
+void op_SET_RLIMIT(struct context *context, const union argument *argument)
+{
+    int resource = (int)argument[0].number;
+    struct limits limits = {(uint64_t)argument[1].number, (uint64_t)argument[2].number};
+
+    if (syscall(SYS_prlimit64, 0, resource, &limits, NULL) < 0)
+        fail(context, errno, "prlimit64(0, %d, {%llu, %llu})", resource, (unsigned long long)limits.soft,
+             (unsigned long long)limits.hard);
+}
+
 void op_UMASK(struct context *context, const union argument *argument)
 {
     (void)context;
@@ -150,9 +182,18 @@ void op_SETGROUPS(struct context *context, const union argument *argument)
         fail(context, errno, "setgroups(%u)", count);
 }
 
+/* To the kernel -1 is "leave it as it is" and more than 32 bits are not there: either would leave the payload
+ * root. */
+static uint32_t id_of(struct context *context, const char *call, int64_t number)
+{
+    if (number < 0 || number >= UINT32_MAX)
+        fail(context, EINVAL, "%s(%lld)", call, (long long)number);
+    return (uint32_t)number;
+}
+
 void op_SETGID(struct context *context, const union argument *argument)
 {
-    gid_t gid = (gid_t)argument[0].number;
+    uint32_t gid = id_of(context, "setresgid", argument[0].number);
 
     if (syscall(SYS_setresgid, gid, gid, gid) < 0)
         fail(context, errno, "setresgid(%u, %u, %u)", gid, gid, gid);
@@ -160,7 +201,7 @@ void op_SETGID(struct context *context, const union argument *argument)
 
 void op_SETUID(struct context *context, const union argument *argument)
 {
-    uid_t uid = (uid_t)argument[0].number;
+    uint32_t uid = id_of(context, "setresuid", argument[0].number);
 
     if (syscall(SYS_setresuid, uid, uid, uid) < 0)
         fail(context, errno, "setresuid(%u, %u, %u)", uid, uid, uid);

@@ -105,6 +105,8 @@
     X(46, SECCOMP, "bi")         /* filter (struct sock_filter each), seccomp(2) flags; answers FD when the    \
                                     flags ask for a listener */                                                \
     X(47, CHDIR, "s")            /* and the directory must lie inside the root (CVE-2024-21626) */             \
+    X(48, RAISE_RLIMIT, "ii")    /* resource, hard limit: raise it if it is lower; the soft one stays */        \
+    X(49, SET_RLIMIT, "iii")     /* resource, soft, hard */                                                    \
     /* the program */                                                                                          \
     X(50, PROCESS, "lli")        /* args, env, uid or -1: with a uid, and no HOME in env, HOME is taken from   \
                                     the container's /etc/passwd, else "/".  Stays in force to EXECVE; another  \

@@ -62,6 +62,7 @@ def image(tmp_path_factory):
     root = tmp_path_factory.mktemp("image")
     for name in ("bin", "dev", "etc", "proc", "tmp", "old"):
         (root / name).mkdir()
+    root.chmod(0o755)
     shutil.copy(busybox, root / "bin")
     for name in ("sh", "cat", "ls", "id", "env", "true", "readlink", "stat", "pwd", "tty"):
         (root / "bin" / name).symlink_to("busybox")

@@ -14,6 +14,7 @@ CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x80, 0x20000, 0x200
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
 MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x4000, 1 << 18, 1 << 19, 1 << 20
 DEADLINE = 60  # seconds
+NOBODY = 65534
 
 
 def program(*ops):
@@ -146,12 +147,15 @@ class Init:
         self.run((op, 0), fds=(fd,))
         os.close(fd)
 
-    def execute(self, *args, env=("PATH=/bin:/usr/bin",), uid=-1):
-        """Become a program; what it writes until it exits with status 0."""
-        self.run(("PROCESS", args, env, uid), "LOOKUP")
-        self.send(program("EXECVE"))
+    def become(self, *args, env=("PATH=/bin:/usr/bin",), uid=-1):
+        """Execute a program."""
+        self.send(program(("PROCESS", args, env, uid), "LOOKUP", "EXECVE"))
         answer, _ = self.answer()
         assert answer is None, answer.text
+
+    def execute(self, *args, **how):
+        """Execute a program; what it writes to `stdout` until it exits with status 0."""
+        self.become(*args, **how)
         text = []
         while piece := os.read(self.stdout, 65536):
             text.append(piece)
