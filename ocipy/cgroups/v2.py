@@ -30,6 +30,7 @@ class V2(Manager):
     """The cgroup of a container on a v2 host."""
 
     version = 2
+    unavailable: dict[str, OSError] | None = None  # the controllers that make() could not enable, and why
 
     @property
     def path(self) -> str:
@@ -48,7 +49,7 @@ class V2(Manager):
             self._refuse_used(path)
             if is_frozen(path):
                 raise ContainerError(f"container's cgroup unexpectedly frozen: {path}")
-        enable(path)
+        self.unavailable = enable(path)
         become_threaded(path, needed)
 
     def _apply(self, step: WriteCgroup | LoadDevices) -> None:
@@ -135,9 +136,8 @@ def apply(manager: Manager, directory: str, step: WriteCgroup | LoadDevices) -> 
         return
     except FileNotFoundError as error:
         lacking = error
-    # make() has enabled all of a v2 host, but nothing of a hybrid one, whose tree is there for others.
     name = step.file.partition(".")[0]
-    failures = enable(directory, (name,)) if name != "cgroup" else {}
+    failures = _why_not(manager, directory, name) if name != "cgroup" else {}
     # Only now: `delete` and `kill` come here as well, and have no use for it.
     from ocipy.plan.resources import alternative, may_be_absent
 
@@ -154,6 +154,20 @@ def apply(manager: Manager, directory: str, step: WriteCgroup | LoadDevices) -> 
         hint = f"the {name} controller is not available to this cgroup"
         raise StepError(str(step), failures[name], step.pointer, hint)
     raise StepError(str(step), lacking, step.pointer, "this kernel does not have it")
+
+
+def _why_not(manager: Manager, directory: str, name: str) -> dict[str, OSError]:
+    """{controller: why it is not here}; {} when it is there, or is after all.
+
+    make() has enabled whatever a v2 host has, but nothing of a hybrid one, whose tree is there for others.
+    """
+    if manager.version == 1:
+        return enable(directory, (name,))
+    if name in files.read(f"{directory}/cgroup.controllers").split():
+        return {}
+    control = f"{os.path.dirname(directory)}/cgroup.subtree_control"
+    why = (getattr(manager, "unavailable", None) or {}).get(name)
+    return {name: why or files.failed(OSError(errno.ENOENT, ""), "write", control, f"+{name}")}
 
 
 def load_devices(manager: Manager, directory: str, program: bytes) -> None:
@@ -197,15 +211,20 @@ def enable(path: str, wanted: Iterable[str] = ()) -> dict[str, OSError]:
 
 
 def _enable_here(control: str, names: list[str]) -> dict[str, OSError]:
-    """Enable controllers in one subtree_control; the kernel takes all of a write or none."""
+    """Enable controllers in one subtree_control; the kernel takes all of a write or none.
+
+    A cgroup that has processes itself refuses those that work on whole processes (EBUSY, the "no internal
+    processes" rule).  The others it would take, at the price of a threaded container that can be neither
+    listed nor killed as one: better to have none.
+    """
     if not names:
         return {}
     try:
         files.write(control, " ".join(f"+{name}" for name in names))
         return {}
     except OSError as error:
-        if len(names) == 1:
-            return {names[0]: error}
+        if len(names) == 1 or error.errno == errno.EBUSY:
+            return dict.fromkeys(names, error)
     failures: dict[str, OSError] = {}
     for name in names:
         failures |= _enable_here(control, [name])

@@ -32,7 +32,9 @@ ACCESS = {"m": 1, "r": 2, "w": 4}
 LARGEST_MAJOR, LARGEST_MINOR = (1 << 12) - 1, (1 << 20) - 1
 
 # what the registers hold
-VERDICT, CONTEXT, KIND, WANTED, MAJOR, MINOR = range(6)
+VERDICT, CONTEXT, KIND, WANTED, NUMBER = range(5)
+# struct bpf_cgroup_dev_ctx
+ACCESS_TYPE_AT, MAJOR_AT, MINOR_AT = 0, 4, 8
 
 
 class Program:
@@ -80,12 +82,10 @@ def device_program(listed: tuple[Rule, ...]) -> bytes:
     """
     first, *rest = listed
     program = Program()
-    program.add(LOAD32, KIND, CONTEXT, 0)
+    program.add(LOAD32, KIND, CONTEXT, ACCESS_TYPE_AT)
     program.add(MOV_X, WANTED, KIND)
     program.add(RSH_K, WANTED, number=16)
     program.add(AND_K, KIND, number=0xFFFF)
-    program.add(LOAD32, MAJOR, CONTEXT, 4)
-    program.add(LOAD32, MINOR, CONTEXT, 8)
     for place, rule in enumerate(reversed(rest)):
         if rule.major <= LARGEST_MAJOR and rule.minor <= LARGEST_MINOR:
             _ask(program, rule, f"after {place}")
@@ -101,13 +101,17 @@ def device_program(listed: tuple[Rule, ...]) -> bytes:
 
 
 def _ask(program: Program, rule: Rule, otherwise: str) -> None:
-    """One rule: jump to `otherwise` if it is about another device, else act on the wanted accesses."""
+    """One rule: jump to `otherwise` if it is about another device, else act on the wanted accesses.
+
+    A number is loaded anew for each rule.  If it stayed in a register, the verifier would follow what it has
+    learnt of it through all the rules that come: its time would grow with the square of their number.
+    """
     if rule.type != "a":
         program.add(JNE_K, KIND, offset=otherwise, number=TYPE[rule.type])
-    if rule.major >= 0:
-        program.add(JNE_K, MAJOR, offset=otherwise, number=rule.major)
-    if rule.minor >= 0:
-        program.add(JNE_K, MINOR, offset=otherwise, number=rule.minor)
+    for number, where in ((rule.major, MAJOR_AT), (rule.minor, MINOR_AT)):
+        if number >= 0:
+            program.add(LOAD32, NUMBER, CONTEXT, where)
+            program.add(JNE_K, NUMBER, offset=otherwise, number=number)
     mask = sum(ACCESS[letter] for letter in rule.access)
     if rule.allow:
         program.add(AND_K, WANTED, number=~mask)

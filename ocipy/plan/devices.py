@@ -84,17 +84,30 @@ DEFAULT = (
 
 
 def rules(entries: list[dict[str, Any]], pointer: str = "") -> tuple[Rule, ...]:
-    """The config's rules in order, then the default ones.
+    """The config's rules in order, then the default ones, but for those that decide nothing.
 
     The first one is about everything: as on v1, what comes before such a rule is moot, and a container that
-    has none of them is forbidden everything to begin with.
+    has none of them is forbidden everything to begin with.  Engines list the default rules themselves.
     """
     listed: list[Rule] = []
     for i, entry in enumerate(entries):
         listed += _rule(entry, f"{pointer}/{i}")
     start = max((i for i, rule in enumerate(listed) if rule.is_everything), default=-1)
     first = () if start >= 0 else (Rule(False),)
-    return (*first, *listed[max(start, 0) :], *DEFAULT)
+    first, *rest = (*first, *listed[max(start, 0) :], *DEFAULT)
+    return (first, *_live(rest))
+
+
+def _live(listed: list[Rule]) -> list[Rule]:
+    """Rules without those whose every access is decided by later ones."""
+    decided: dict[tuple[str, int, int], set[str]] = {}
+    live = []
+    for rule in reversed(listed):
+        covering = [(rule.type, major, minor) for major in {ANY, rule.major} for minor in {ANY, rule.minor}]
+        if not set(rule.access).issubset("".join("".join(decided.get(numbers, ())) for numbers in covering)):
+            live.append(rule)
+        decided.setdefault(rule.numbers, set()).update(rule.access)
+    return live[::-1]
 
 
 def _rule(entry: dict[str, Any], pointer: str) -> list[Rule]:

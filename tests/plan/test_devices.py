@@ -189,3 +189,13 @@ def test_a_rule_for_a_part_of_both_types_is_one_for_each():
 def test_an_empty_access_is_none_and_an_absent_one_all():
     assert len(rules([DENY_ALL, {"allow": True, "type": "b", "access": ""}])) == 1 + len(DEFAULT)
     assert rules([DENY_ALL, {"allow": True, "type": "b"}])[1].access == "rwm"
+
+
+def test_rules_that_later_ones_decide_are_left_out():
+    # What dockerd sends: the default rules once more, and a device of its own.
+    same = [
+        {name: getattr(rule, name) for name in ("allow", "type", "major", "minor", "access")}
+        for rule in DEFAULT
+    ]
+    fuse = {"allow": True, "type": "c", "major": 10, "minor": 229}
+    assert rules([DENY_ALL, *same, fuse])[1:] == (Rule(True, "c", 10, 229, pointer="/12"), *DEFAULT)
