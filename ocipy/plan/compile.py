@@ -4,14 +4,15 @@ The order of a create, each part with its reason where it is made (laws: order.p
 
     cgroup and its limits           before the clone on v2, beside it on v1 (see _beginning)
     namespaces to join              while paths are the host's and nothing runs yet
+    init: oom_score_adj, hard limits   with the host's privileges
     init: namespaces                user first or last (see _namespaces), then the clone
-    oom_score_adj, cgroup join      before the first process does anything
+    cgroup join                     before the first process does anything
     init: names, loopback
     root: mounts, /dev              through descriptors, from outside
     hooks                           prestart, createRuntime, createContainer: mounted, not yet entered
     root: masks, read-only          after hooks, which may still have to write
     init: pivot, sysctl, terminal, identity
-    rlimits                         last: a small RLIMIT_NOFILE must not hit init
+    start: rlimits, seccomp         last: a small RLIMIT_NOFILE must not hit init
 """
 
 from __future__ import annotations
@@ -71,7 +72,6 @@ def compile(config, options, facts) -> steps.Plan:
     late += _restrictions(context)
     create = (
         *_beginning(context),
-        *_oom(context.process),
         steps.JoinCgroup(pointer="/linux/cgroupsPath"),
         *_names(context),
         *mounted,
@@ -80,7 +80,6 @@ def compile(config, options, facts) -> steps.Plan:
         *late,
         *_enter(context),
         *identity_made,
-        *_rlimits(context.process, context.pointer),
     )
     return steps.Plan(create, started, warnings)
 
@@ -94,23 +93,6 @@ def _refuse_unsupported(context):
     ]
     if problems:
         raise ConfigError(problems)
-
-
-def compile_exec(config, process, options, facts, setgroups_denied=False) -> steps.Plan:
-    """The plan of one more process in a running container, once init has joined its namespaces."""
-    context = Context(config, options, facts)
-    context.process, context.pointer, context.executing = process, "", True
-    context.terminal = bool(process.get("terminal"))
-    context.setgroups_denied = setgroups_denied
-    made, warnings = identity.identity_steps(process, context)
-    create = (
-        *_oom(process, ""),
-        steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"),
-        *_session(context),
-        *made,
-        *_rlimits(process, ""),
-    )
-    return steps.Plan(create, (*_late_seccomp(context), steps.Execve(process["args"][0], "/args")), warnings)
 
 
 def _seccomp(profile):
@@ -160,7 +142,13 @@ def _namespaces(context):
     join = [steps.JoinNamespace(kind, path, pointer) for kind, path, pointer in joined]
     if not context.facts.rootless:
         join.sort(key=lambda step: step.type == "user")
-    made = opened + join
+    made = opened
+    if context.process:
+        made += identity.first_steps(context.process, context)
+    if not context.facts.rootless and context.has_namespace("user") and not context.new_user:
+        # The namespace may deny setgroups: groups of the host's are dropped while it can be done.
+        made.append(steps.Op("SETGROUPS", (b"",), "drop all groups", context.where("user")))
+    made += join
     if context.new_user:
         made += _new_user(context)
     elif context.has_namespace("user"):
@@ -172,6 +160,7 @@ def _namespaces(context):
     new = [
         kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")
     ]
+    made += [steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init")]
     made.append(steps.Clone(tuple(new), "/linux/namespaces"))
     return made
 
@@ -204,7 +193,6 @@ def _time_offsets(offsets):
 def _names(context):
     """What belongs to the new namespaces: it needs the container's first process, not its root."""
     config, made = context.config, []
-    made.append(steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"))
     if context.is_new("cgroup"):
         # Its root is the cgroup of the process that makes it: after the join.
         made.append(steps.NewNamespaces(("cgroup",), context.where("cgroup")))
@@ -224,11 +212,6 @@ def _sysctls(context):
         token = name.replace("~", "~0").replace("/", "~1")
         made.append(steps.SetSysctl(name, value, f"/linux/sysctl/{token}"))
     return made
-
-
-def _oom(process, pointer="/process"):
-    value = (process or {}).get("oomScoreAdj")
-    return [] if value is None else [steps.SetOomScoreAdj(value, f"{pointer}/oomScoreAdj")]
 
 
 def _net_devices(context):
@@ -311,10 +294,11 @@ def _enter(context):
     propagation = context.linux.get("rootfsPropagation")
     if propagation and how != "CHROOT":
         made.append(steps.Propagation(propagation, "/linux/rootfsPropagation"))
-    return made + _sysctls(context) + _session(context)
+    return made + _sysctls(context) + session_steps(context)
 
 
-def _session(context):
+def session_steps(context):
+    """A session of its own, and the terminal."""
     made = [steps.Op("SETSID", (), "start a new session")]
     if context.terminal:
         at = f"{context.pointer}/terminal"
@@ -324,18 +308,6 @@ def _session(context):
     return made
 
 
-def _rlimits(process, pointer):
-    return [
-        steps.SetRlimit(limit["type"], limit["soft"], limit["hard"], f"{pointer}/rlimits/{i}")
-        for i, limit in enumerate((process or {}).get("rlimits") or ())
-    ]
-
-
 def _start(context):
-    program = context.process["args"][0]
-    return (steps.WaitStart(), *_late_seccomp(context), steps.Execve(program, "/process/args"))
-
-
-def _late_seccomp(context):
-    """With no_new_privs a filter needs no capability: it is loaded last, and need allow little but execve."""
-    return context.seccomp if context.process.get("noNewPrivileges") else []
+    last = identity.last_steps(context.process, context)
+    return (steps.WaitStart(), *last, steps.Execve(context.process["args"][0], "/process/args"))

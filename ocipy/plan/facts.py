@@ -16,6 +16,7 @@ class Facts(Record):
     cgroup: object = None  # the cgroup layout, ocipy.plan.cgroup_layout.Layout
     apparmor: bool = False
     selinux: bool = False
+    oom_score_adj: int = 0  # of the runtime
     kcore: bool = True  # /proc/kcore exists
     page_size: int = 4096
     machine: str = "x86_64"

@@ -71,6 +71,8 @@ MEMPOLICY_FLAGS = {
 PERSONALITIES = {"LINUX": 0x0000, "LINUX32": 0x0008}
 
 _MAX_UINT32 = 0xFFFFFFFF
+#: Where config.json has no umask, as both runc and crun have it: some daemons that call us run with none.
+_UMASK = 0o022
 
 
 def capability_masks(capabilities, possible, pointer):
@@ -124,13 +126,16 @@ def number_list(text):
     """The numbers of a list such as "0-3,7" (cpuset(7), list format).  Raises ValueError."""
     numbers = []
     for part in text.split(","):
-        if not part.strip():
+        part = part.strip()
+        if not part:
             continue
-        low, dash, high = part.strip().partition("-")
-        first, last = int(low), int(high if dash else low)
-        if not 0 <= first <= last < 65536:
-            raise ValueError(f"bad range {part.strip()}")
-        numbers += range(first, last + 1)
+        low, dash, high = part.partition("-")
+        high = high if dash else low
+        if not (low.isascii() and low.isdigit() and high.isascii() and high.isdigit()):
+            raise ValueError(f"bad range {part}")
+        if not int(low) <= int(high) < 65536:
+            raise ValueError(f"bad range {part}")
+        numbers += range(int(low), int(high) + 1)
     return numbers
 
 
@@ -143,19 +148,60 @@ def bit_bytes(numbers):
 
 
 def environment(process, extra=()):
-    """`process.env` with the runtime's own additions; of a name given twice the last value counts."""
+    """`process.env` with the runtime's own additions; of a name given twice the last value counts.
+
+    An empty HOME is none: engines that could not find one out send it so.
+    """
     env = {}
     for entry in (*(process.get("env") or ()), *extra):
         name, _, value = entry.partition("=")
         env[name] = value
+    if not env.get("HOME", "/"):
+        del env["HOME"]
     return tuple(f"{name}={value}" for name, value in env.items())
+
+
+def first_steps(process, context):
+    """What needs the host's privileges: init does it before it enters any namespace, and its child inherits it."""
+    at, facts, made = context.pointer, context.facts, []
+    score = process.get("oomScoreAdj")
+    # Nobody may lower the score without the host's CAP_SYS_RESOURCE; engines ask rootless for it all the same,
+    # and runc carries on.
+    hopeless = facts.rootless or facts.user_namespace
+    if score is not None and not (hopeless and score < facts.oom_score_adj):
+        made.append(steps.SetOomScoreAdj(score, f"{at}/oomScoreAdj"))
+    for i, limit in enumerate(process.get("rlimits") or ()):
+        number = RLIMIT_NUMBER[limit["type"]]
+        made.append(steps.RaiseRlimit(limit["type"], number, limit["hard"], f"{at}/rlimits/{i}"))
+    return made
+
+
+def last_steps(process, context):
+    """What would hamper init: its last steps before execve."""
+    if not process.get("noNewPrivileges"):
+        return [] if context.seccomp else _rlimits(process, context)
+    # With no_new_privs a filter needs no capability: it is loaded last, and need allow little but execve.
+    return [*_rlimits(process, context), *context.seccomp]
+
+
+def _rlimits(process, context):
+    return [
+        steps.SetRlimit(
+            limit["type"],
+            RLIMIT_NUMBER[limit["type"]],
+            limit["soft"],
+            limit["hard"],
+            f"{context.pointer}/rlimits/{i}",
+        )
+        for i, limit in enumerate(process.get("rlimits") or ())
+    ]
 
 
 def identity_steps(process, context):
     """Steps of init from a new session keyring to LOOKUP, and the warnings.
 
-    context: has pointer (of `process`), facts, options, new_user, setgroups_denied, linux (the section),
-    executing (True for exec, whose affinity it also sets) and terminal
+    context: has pointer (of `process`), facts, options, has_namespace, setgroups_denied, seccomp (steps), linux
+    (the section), executing (True for exec, whose affinity it also sets) and terminal
     """
     at = context.pointer
     made = []
@@ -165,16 +211,17 @@ def identity_steps(process, context):
     made += _labels(process, context)
     user = process.get("user") or {}
     uid, gid = user.get("uid", 0), user.get("gid", 0)
-    made.append(_op("CHOWN_STDIO", (uid, gid), f"give the standard streams to {uid}:{gid}", f"{at}/user"))
+    # The group stays: a terminal's is what its devpts says, a file's is its owner's business.
+    made.append(_op("CHOWN_STDIO", (uid, -1), f"give the standard streams to {uid}", f"{at}/user/uid"))
     if process.get("noNewPrivileges"):
         made.append(_op("NO_NEW_PRIVS", (), "set no_new_privs", f"{at}/noNewPrivileges"))
-    else:
+    elif context.seccomp:
         # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.
-        made += context.seccomp
+        made += [*_rlimits(process, context), *context.seccomp]
     credentials, warnings = _credentials(process, uid, gid, context)
     made += credentials
-    if "umask" in user:
-        made.append(_op("UMASK", (user["umask"],), f"set umask {user['umask']:04o}", f"{at}/user/umask"))
+    umask = user.get("umask", _UMASK)
+    made.append(_op("UMASK", (umask,), f"set umask {umask:04o}", f"{at}/user/umask" if "umask" in user else ""))
     made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
     env = environment(process, context.options.env)
     has_home = any(entry.startswith("HOME=") for entry in env)
@@ -190,10 +237,8 @@ def _op(op, arguments, text, pointer=""):
 
 def _priorities(process, context):
     at, made = context.pointer, []
-    if context.executing and (affinity := process.get("execCPUAffinity") or {}).get("final"):
-        bits = bit_bytes(_numbers(affinity["final"], f"{at}/execCPUAffinity/final"))
-        text = f"run on processors {affinity['final']}"
-        made.append(_op("AFFINITY", (bits,), text, f"{at}/execCPUAffinity/final"))
+    if context.executing:
+        made += _affinity(process, context, "final")
     if scheduler := process.get("scheduler"):
         text = f"set scheduler {scheduler['policy']}"
         made.append(_op("SCHEDULER", (scheduler_bytes(scheduler),), text, f"{at}/scheduler"))
@@ -209,6 +254,20 @@ def _priorities(process, context):
     if policy := context.linux.get("memoryPolicy"):
         made.append(_memory_policy(policy))
     return made
+
+
+def initial_affinity(process, context):
+    """Before init joins the container's cgroup, so that it need not wait there for a processor."""
+    return _affinity(process, context, "initial")
+
+
+def _affinity(process, context, which):
+    processors = (process.get("execCPUAffinity") or {}).get(which)
+    if not processors:
+        return []
+    pointer = f"{context.pointer}/execCPUAffinity/{which}"
+    bits = bit_bytes(_numbers(processors, pointer))
+    return [_op("AFFINITY", (bits,), f"run on processors {processors}", pointer)]
 
 
 def _numbers(text, pointer):
@@ -253,7 +312,7 @@ def _credentials(process, uid, gid, context):
     """Bounding set, groups, ids, then the other capability sets: each step needs what the next one drops."""
     at, facts = context.pointer, context.facts
     everything = (1 << facts.last_capability + 1) - 1
-    possible = everything if context.new_user else facts.capabilities & everything
+    possible = everything if context.has_namespace("user") else facts.capabilities & everything
     masks, warnings = capability_masks(process.get("capabilities"), possible, f"{at}/capabilities")
     where = f"{at}/capabilities"
     made = [

@@ -44,6 +44,8 @@ OPS = {
     "AMBIENT": (45, "i"),
     "SECCOMP": (46, "bi"),
     "CHDIR": (47, "s"),
+    "RAISE_RLIMIT": (48, "ii"),
+    "SET_RLIMIT": (49, "iii"),
     "PROCESS": (50, "lli"),
     "LOOKUP": (51, ""),
     "WAIT_START": (52, "f"),

@@ -417,20 +417,47 @@ class RunHooks(Step):
         return f"run {self.count} {self.kind} hook{'s' if self.count > 1 else ''}"
 
 
-class SetOomScoreAdj(Step):
+class SetOomScoreAdj(InitStep):
+    """While init is the host's: lowering it needs the host's CAP_SYS_RESOURCE.  Its children inherit it."""
+
     value: int
 
     def __str__(self):
         return f"set oom_score_adj {self.value}"
 
+    def ops(self, fd):
+        return (("WRITE", (fd("proc"), "self/oom_score_adj", str(self.value))),)
 
-class SetRlimit(Step):
+
+class RaiseRlimit(InitStep):
+    """Raise a hard limit that is to be higher than init's, while init is the host's."""
+
     type: str
+    number: int
+    hard: int
+
+    def __str__(self):
+        return f"raise the hard limit {self.type} to {_limit(self.hard)} if it is lower"
+
+    def ops(self, fd):
+        return (("RAISE_RLIMIT", (self.number, self.hard)),)
+
+
+class SetRlimit(InitStep):
+    type: str
+    number: int
     soft: int
     hard: int
 
     def __str__(self):
-        return f"limit {self.type} to {self.soft}:{self.hard}"
+        return f"limit {self.type} to {_limit(self.soft)}:{_limit(self.hard)}"
+
+    def ops(self, fd):
+        return (("SET_RLIMIT", (self.number, self.soft, self.hard)),)
+
+
+def _limit(value):
+    return "unlimited" if value in (-1, 2**64 - 1) else str(value)
 
 
 class MoveNetDevice(Step):

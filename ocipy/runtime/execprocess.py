@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
+from ocipy import spec
 from ocipy.errors import ContainerError, OcipyError
 from ocipy.linux.syscalls import openat2
 from ocipy.plan import naming, steps
-from ocipy.plan.compile import Context, compile_exec
+from ocipy.plan.execprocess import compile_exec, entry_steps, exec_context
 from ocipy.plan.facts import Options
-from ocipy.plan.identity import identity_steps
 from ocipy.runtime import host, lifecycle, process
 from ocipy.runtime.execute import Execution
 
@@ -28,38 +28,22 @@ def differing(pid, proc):
     return tuple(types)
 
 
-def entry_of(pidfd, pid, proc):
-    """(steps, descriptors) by which a new init enters the namespaces of a process."""
+def entry_of(pidfd, pid, proc, entered=True):
+    """(steps, descriptors) by which a new init enters the namespaces of a process, and its root.
+
+    entered: has the process entered its root yet?
+    The caller closes the descriptor "root", if there is one.
+    """
     types = differing(pid, proc)
-    entry = [steps.JoinProcess(types)] if types else []
-    if "user" in types:
-        entry.append(steps.BecomeRoot())
-    entry.append(steps.Clone(()))
-    return entry, {"container": pidfd, "proc": proc}
+    fds = {"container": pidfd, "proc": proc}
+    # Joining a mount namespace leads to its root; without one of its own, the container's root is but a chroot.
+    chroot = entered and "mount" not in types
+    if chroot:
+        fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
+    return entry_steps(types, chroot), fds
 
 
-def container_entry(container):
-    """As `entry_of`, for a startContainer hook: (steps, descriptors, identity, pid as the container sees it)."""
-    pidfd = container._hold()
-    if pidfd is None:
-        raise ContainerError("container not running")
-    proc = host.proc_fd()
-    config = container.config
-    entry, fds = entry_of(pidfd, container._document["pid"], proc)
-    context = Context(config, Options(container.id, container.bundle, no_new_keyring=True), host.facts())
-    context.setgroups_denied = _setgroups_denied(container._document["pid"], proc)
-    identity, _ = identity_steps(config["process"], context)
-    # The program, its arguments and directory are the hook's own.
-    wrap = [step for step in identity if not isinstance(step, (steps.Process, steps.Lookup))]
-    return entry, fds, wrap, _pid_inside(container._document["pid"], proc)
-
-
-def close(fds):
-    for fd in fds.values():
-        os.close(fd)
-
-
-def _pid_inside(pid, proc):
+def pid_inside(pid, proc):
     """The pid in the process's own, innermost, pid namespace.  Source: proc(5), NSpid."""
     fd = openat2(proc, f"{pid}/status", os.O_RDONLY)
     with open(fd, encoding="utf-8", errors="replace") as file:
@@ -69,12 +53,33 @@ def _pid_inside(pid, proc):
     return pid
 
 
-def _setgroups_denied(pid, proc):
+def setgroups_denied(pid, proc):
+    """Does the process's user namespace deny setgroups(2)?"""
     fd = openat2(proc, f"{pid}/setgroups", os.O_RDONLY)
     try:
         return os.read(fd, 16).strip() == b"deny"
     finally:
         os.close(fd)
+
+
+def held(container):
+    """A pidfd of the container's first process.  Raises ContainerError when it has ended."""
+    pidfd = container._hold()
+    if pidfd is None:
+        raise ContainerError("cannot exec in a stopped container")
+    return pidfd
+
+
+def options_of(container, env=()):
+    """The options that a container was made with, as far as they hold for its other processes."""
+    keyring = container._private.get("no_new_keyring", False)
+    return Options(container.id, container.bundle, env=tuple(env), no_new_keyring=keyring)
+
+
+def context_of(container, asked, options, proc):
+    """What the plan of another process needs to know."""
+    denied = setgroups_denied(container._document["pid"], proc)
+    return exec_context(container.config, asked, options, host.facts(), denied)
 
 
 def run(
@@ -98,14 +103,16 @@ def run(
     from ocipy.runtime import create, streams
     from ocipy.runtime.foreground import Foreground
 
-    has_terminal = bool(asked.get("terminal"))
     status = container.status
     if not (status == lifecycle.PAUSED and ignore_paused):
         lifecycle.require(status, "exec")
+    for warning in spec.require_process(asked, "process"):
+        container.runtime.warn(str(warning))
+    has_terminal = bool(asked.get("terminal"))
     streams.check_console(has_terminal, console_socket, detach)
-    fds = streams.inherited(preserve_fds)
+    inherited = streams.inherited(preserve_fds)
     with Foreground(signals and not detach, subreaper=False) as foreground:
-        execution = _execute(container, asked, fds, cgroup)
+        execution = _execute(container, asked, inherited, cgroup)
         try:
             if has_terminal:
                 streams.hand_over_terminal(
@@ -127,29 +134,46 @@ def run(
 
 
 def _execute(container, asked, inherited, cgroup):
-    pidfd = container._hold()
-    if pidfd is None:
-        raise ContainerError("cannot exec in a stopped container")
+    """Everything up to execve; the `Execution`, whose start_steps do the rest."""
+    pidfd = held(container)
     manager = container.cgroup.below(cgroup) if cgroup else container.cgroup
     execution = Execution(manager, container.runtime.root, preserve=inherited.count)
     execution.notify = lambda fd: _notify(container, execution, fd)
     execution.fds["container"] = pidfd
-    pid, proc = container._document["pid"], execution.fds["proc"]
-    options = Options(
-        container.id, container.bundle, env=inherited.env, no_new_keyring=container._private.get("no_new_keyring", False)
-    )
+    root = None
     try:
-        plan = compile_exec(container.config, asked, options, host.facts(), _setgroups_denied(pid, proc))
-        entry, _ = entry_of(pidfd, pid, proc)
-        execution.run([*entry, steps.JoinCgroup(), *plan.create])
-        execution.start_steps = plan.start
-    except OcipyError as error:
+        pid, proc = container._document["pid"], execution.fds["proc"]
+        entry, fds = entry_of(pidfd, pid, proc)
+        root = execution.fds["root"] = fds.get("root")
+        denied, facts = setgroups_denied(pid, proc), host.facts()
+
+        def plan(env):
+            return compile_exec(container.config, asked, options_of(container, env), facts, entry, denied)
+
+        made = plan(inherited.env)
+        for warning in made.warnings:
+            container.runtime.warn(warning)
+        cut = made.create.index(steps.JoinCgroup())
+        execution.run(made.create[:cut])
+        if inherited.env:
+            made = plan(_for_pid(inherited.env, pid_inside(execution.pid, proc)))
+        execution.run(made.create[cut:])
+        execution.start_steps = made.start
+    except BaseException as error:
         execution.undo()
         execution.close()
         from ocipy.runtime import diagnose
 
-        raise diagnose.explain(error, asked["args"][0]) from error
+        raise diagnose.explain(error, asked["args"][0]) from None
+    finally:
+        if root is not None:
+            os.close(root)
     return execution
+
+
+def _for_pid(env, pid):
+    """LISTEN_PID says for whom LISTEN_FDS is: sd_listen_fds(3)."""
+    return tuple(f"LISTEN_PID={pid}" if entry.startswith("LISTEN_PID=") else entry for entry in env)
 
 
 def _notify(container, execution, fd):
@@ -165,6 +189,6 @@ def _let_go(execution, asked):
     except OcipyError as error:
         from ocipy.runtime import diagnose
 
-        raise diagnose.explain(error, asked["args"][0]) from error
+        raise diagnose.explain(error, asked["args"][0]) from None
     finally:
         execution.channel.close()

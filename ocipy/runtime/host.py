@@ -21,6 +21,7 @@ def facts() -> Facts:
         cgroup=layout.detect(),
         apparmor=_text("/sys/module/apparmor/parameters/enabled", "N").startswith("Y"),
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
+        oom_score_adj=int(_text("/proc/self/oom_score_adj", "0")),
         kcore=os.path.exists("/proc/kcore"),
         machine=os.uname().machine,
     )

@@ -1,0 +1,79 @@
+"""One more process in a container, as a plan: into the namespaces first, then as the first process was made.
+
+Source: runtime-spec runtime.md; the defaults are those of runc exec.
+"""
+
+from __future__ import annotations
+
+from ocipy.plan import identity, steps
+from ocipy.plan.compile import Context, session_steps
+
+#: What the first process is held by, or has, holds for others too unless they say otherwise.
+_INHERITED = (
+    "capabilities",
+    "rlimits",
+    "noNewPrivileges",
+    "apparmorProfile",
+    "selinuxLabel",
+    "oomScoreAdj",
+    "scheduler",
+    "ioPriority",
+)
+
+
+def entry_steps(types, chroot=False):
+    """How a new init enters the namespaces of a process; its child is there.
+
+    types:  of the namespaces that the runtime does not share with the process
+    chroot: there is no mount namespace among them, so the root is entered by itself
+    """
+    made = [steps.JoinProcess(types)] if types else []
+    if "user" in types:
+        made.append(steps.BecomeRoot())
+    if chroot:
+        made.append(steps.EnterRoot(how="CHROOT"))
+    # The pid namespace holds for the child alone: until here, none of the container's processes sees init
+    # (CVE-2016-9962).
+    made.append(steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"))
+    made.append(steps.Clone(()))
+    return made
+
+
+def with_defaults(process, first):
+    """A process object with what it does not say taken from the container's own."""
+    made = {name: first[name] for name in _INHERITED if name in first}
+    made.update({name: value for name, value in process.items() if value != []})
+    umask = (first.get("user") or {}).get("umask")
+    if umask is not None:
+        made["user"] = {"umask": umask, **(process.get("user") or {})}
+    return made
+
+
+def compile_exec(config, process, options, facts, entry, setgroups_denied=False) -> steps.Plan:
+    """The plan of `process` in the container of `config`.
+
+    entry: as `entry_steps` makes them
+    """
+    context = exec_context(config, process, options, facts, setgroups_denied)
+    process = context.process
+    made, warnings = identity.identity_steps(process, context)
+    create = (
+        *identity.first_steps(process, context),
+        *identity.initial_affinity(process, context),
+        *entry,
+        steps.JoinCgroup(),
+        *session_steps(context),
+        *made,
+    )
+    last = identity.last_steps(process, context)
+    return steps.Plan(create, (*last, steps.Execve(process["args"][0], "/args/0")), warnings)
+
+
+def exec_context(config, process, options, facts, setgroups_denied):
+    """What identity steps need to know, for a process other than the first."""
+    context = Context(config, options, facts)
+    context.process = with_defaults(process, config.get("process") or {})
+    context.pointer, context.executing = "", True
+    context.terminal = bool(process.get("terminal"))
+    context.setgroups_denied = setgroups_denied
+    return context
