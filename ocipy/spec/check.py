@@ -163,7 +163,7 @@ def _has_nul(value: Any) -> bool:
     if kind is dict:
         return "\0" in "".join(value) or any(map(_has_nul, value.values()))
     if kind is list:
-        return "\0" in "".join(value) if value and type(value[0]) is str else any(map(_has_nul, value))
+        return any(map(_has_nul, value))
     return False
 
 

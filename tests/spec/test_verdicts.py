@@ -275,7 +275,8 @@ def mutants(kind, seeds, schema):
 
 def seeds_of(kind, examples, oracle=None):
     own = {
-        "config": list(examples.values()),
+        # Without the one that the official schema refuses: so would it nearly all of its mutants.
+        "config": [document for name, document in examples.items() if name != "podman-privileged"],
         "state": [
             {
                 "ociVersion": "1.0.0",
@@ -344,7 +345,7 @@ def test_verdicts_on_mutations_are_those_of_the_standard(kind, examples, oracle,
 
 @pytest.mark.slow
 def test_the_checks_take_whatever_the_schema_allows(examples):
-    """No check fails on any shape of document, and each pointer leads to a value or to where one is missing."""
+    """No check fails, and each pointer leads to a value or to where one is missing."""
     checked = 0
     for document in mutants("config", seeds_of("config", examples), report.schema("config")):
         if not compiled("config", document):
