@@ -110,17 +110,15 @@ class Container:
         """Let the container's program run.  Its failure to execute, and a failing hook, end the container."""
         with self._entry:
             lifecycle.require(self.status, "start")
+            self._run_hooks("startContainer")
             try:
                 self._start()
             except OcipyError:
                 self._kill_and_wait()
                 raise
-            self._run_poststart()
+            self._run_hooks("poststart")
 
     def _start(self):
-        config_hooks = self._private.get("hooks") or {}
-        if config_hooks.get("startContainer"):
-            self._run_start_container(config_hooks["startContainer"])
         notify = None
         if self._private.get("notify"):
             from ocipy.runtime import notify as notify_module
@@ -147,14 +145,17 @@ class Container:
 
     def _made(self, _, fd):
         """What init makes between start and execve is the listener of its seccomp filter."""
-        from ocipy.runtime import seccomp
-
         try:
-            state = self._state_for_hooks("created")
-            seccomp.hand_over(self._private["listener"], fd, state, self._document["pid"])
+            self._notify(fd)
         finally:
             os.close(fd)
         return True
+
+    def _notify(self, fd):
+        from ocipy.runtime import seccomp
+
+        state = self._state_for_hooks("created")
+        seccomp.hand_over(self._private["listener"], fd, state, self._document["pid"])
 
     def _connect(self):
         """Init accepts once; who connects is who starts."""
@@ -169,25 +170,16 @@ class Container:
             os.close(directory)
         return Channel(socket, self._document["pid"])
 
-    def _run_start_container(self, listed):
-        from ocipy.runtime import execprocess, hooks
-
-        entry, fds, wrap, pid = execprocess.container_entry(self)
-        try:
-            hooks.run("startContainer", listed, self._state_for_hooks("created", pid), entry, fds, wrap=wrap)
-        finally:
-            execprocess.close(fds)
-
-    def _run_poststart(self):
-        listed = (self._private.get("hooks") or {}).get("poststart")
+    def _run_hooks(self, kind):
+        """A failure of hooks ends the container.  Source: runtime-spec 1.3.0, runtime.md#lifecycle 7, 9, 12."""
+        listed = (self._private.get("hooks") or {}).get(kind)
         if not listed:
             return
         from ocipy.runtime import hooks
 
         try:
-            hooks.run("poststart", listed, self._state_for_hooks("running"), cwd=self.bundle)
+            hooks.run(self, kind, listed)
         except OcipyError:
-            # Since runtime-spec 1.3.0 a failing poststart hook ends the container.
             self._kill_and_wait()
             self._destroy()
             raise

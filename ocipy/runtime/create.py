@@ -143,18 +143,10 @@ class _Making:
         self.private["cgroup"] = {"paths": cgroup.paths, "made": list(cgroup.made), "rootless": cgroup.rootless}
         self.entry.save(self.document, durable=self.private["phase"] == "created")
 
-    def _run_hooks(self, kind, pointer):
+    def _run_hooks(self, kind, _pointer):
         from ocipy.runtime import hooks
 
-        listed = self.config["hooks"][kind]
-        state = self.container._state_for_hooks("creating")
-        if kind == "createContainer":
-            from ocipy.runtime import execprocess
-
-            entry, fds = execprocess.entry_of(self.execution.pidfd, self.execution.pid, self.execution.fds["proc"])
-            hooks.run(kind, listed, state, entry, fds)
-        else:
-            hooks.run(kind, listed, state, cwd=self.document["bundle"])
+        hooks.run(self.container, kind, self.config["hooks"][kind], self.execution)
 
     def _notify(self, fd):
         from ocipy.runtime import seccomp

@@ -5,81 +5,11 @@ from __future__ import annotations
 import os
 
 from ocipy import spec
-from ocipy.errors import ContainerError, OcipyError
-from ocipy.linux.syscalls import openat2
-from ocipy.plan import naming, steps
-from ocipy.plan.execprocess import compile_exec, entry_steps, exec_context
-from ocipy.plan.facts import Options
-from ocipy.runtime import host, lifecycle, process
+from ocipy.errors import OcipyError
+from ocipy.plan import steps
+from ocipy.plan.execprocess import compile_exec
+from ocipy.runtime import enter, host, lifecycle, process
 from ocipy.runtime.execute import Execution
-
-
-def differing(pid, proc):
-    """The types of namespaces that a process has and the runtime has not, in the order of the tables."""
-    types = []
-    for kind, name in naming.NAMESPACE_FILES.items():
-        try:
-            theirs = os.stat(f"{pid}/ns/{name}", dir_fd=proc)
-            ours = os.stat(f"self/ns/{name}", dir_fd=proc)
-        except FileNotFoundError:
-            continue  # this kernel has no such namespaces
-        if (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino):
-            types.append(kind)
-    return tuple(types)
-
-
-def entry_of(pidfd, pid, proc, entered=True):
-    """(steps, descriptors) by which a new init enters the namespaces of a process, and its root.
-
-    entered: has the process entered its root yet?
-    The caller closes the descriptor "root", if there is one.
-    """
-    types = differing(pid, proc)
-    fds = {"container": pidfd, "proc": proc}
-    # Joining a mount namespace leads to its root; without one of its own, the container's root is but a chroot.
-    chroot = entered and "mount" not in types
-    if chroot:
-        fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
-    return entry_steps(types, chroot), fds
-
-
-def pid_inside(pid, proc):
-    """The pid in the process's own, innermost, pid namespace.  Source: proc(5), NSpid."""
-    fd = openat2(proc, f"{pid}/status", os.O_RDONLY)
-    with open(fd, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.startswith("NSpid:"):
-                return int(line.split()[-1])
-    return pid
-
-
-def setgroups_denied(pid, proc):
-    """Does the process's user namespace deny setgroups(2)?"""
-    fd = openat2(proc, f"{pid}/setgroups", os.O_RDONLY)
-    try:
-        return os.read(fd, 16).strip() == b"deny"
-    finally:
-        os.close(fd)
-
-
-def held(container):
-    """A pidfd of the container's first process.  Raises ContainerError when it has ended."""
-    pidfd = container._hold()
-    if pidfd is None:
-        raise ContainerError("cannot exec in a stopped container")
-    return pidfd
-
-
-def options_of(container, env=()):
-    """The options that a container was made with, as far as they hold for its other processes."""
-    keyring = container._private.get("no_new_keyring", False)
-    return Options(container.id, container.bundle, env=tuple(env), no_new_keyring=keyring)
-
-
-def context_of(container, asked, options, proc):
-    """What the plan of another process needs to know."""
-    denied = setgroups_denied(container._document["pid"], proc)
-    return exec_context(container.config, asked, options, host.facts(), denied)
 
 
 def run(
@@ -135,7 +65,7 @@ def run(
 
 def _execute(container, asked, inherited, cgroup):
     """Everything up to execve; the `Execution`, whose start_steps do the rest."""
-    pidfd = held(container)
+    pidfd = enter.held(container)
     manager = container.cgroup.below(cgroup) if cgroup else container.cgroup
     execution = Execution(manager, container.runtime.root, preserve=inherited.count)
     execution.notify = lambda fd: _notify(container, execution, fd)
@@ -143,12 +73,12 @@ def _execute(container, asked, inherited, cgroup):
     root = None
     try:
         pid, proc = container._document["pid"], execution.fds["proc"]
-        entry, fds = entry_of(pidfd, pid, proc)
+        entry, fds = enter.entry_of(pidfd, pid, proc)
         root = execution.fds["root"] = fds.get("root")
-        denied, facts = setgroups_denied(pid, proc), host.facts()
+        denied, facts = enter.setgroups_denied(pid, proc), host.facts()
 
         def plan(env):
-            return compile_exec(container.config, asked, options_of(container, env), facts, entry, denied)
+            return compile_exec(container.config, asked, enter.options_of(container, env), facts, entry, denied)
 
         made = plan(inherited.env)
         for warning in made.warnings:
@@ -156,7 +86,7 @@ def _execute(container, asked, inherited, cgroup):
         cut = made.create.index(steps.JoinCgroup())
         execution.run(made.create[:cut])
         if inherited.env:
-            made = plan(_for_pid(inherited.env, pid_inside(execution.pid, proc)))
+            made = plan(_for_pid(inherited.env, enter.pid_inside(execution.pid, proc)))
         execution.run(made.create[cut:])
         execution.start_steps = made.start
     except BaseException as error:

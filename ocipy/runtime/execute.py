@@ -25,11 +25,12 @@ class Execution:
     After `run`: pid, pidfd and started of its first process, master of its terminal, if any.
     """
 
-    def __init__(self, cgroup, root, hooks=None, preserve=0, record=None):
+    def __init__(self, cgroup, root, hooks=None, preserve=0, record=None, streams=()):
         self.cgroup = cgroup
         self.root = root  # the state root
         self.run_hooks = hooks  # called with (kind, pointer)
         self.preserve = preserve
+        self.streams = streams  # descriptors to be its 0, 1, 2; none: the runtime's own
         self.record = record  # called whenever there is something new to remember
         self.channel = None
         self.fds = {"proc": host.proc_fd()}
@@ -90,7 +91,7 @@ class Execution:
     def _init(self, group, root_steps):
         """Send steps of init; the mounts that the root's steps will attach are made by the same program."""
         if self.channel is None:
-            self.channel = channel.spawn(preserve=self.preserve)
+            self.channel = channel.spawn(self.streams, self.preserve)
         for i, step in enumerate(group):
             if isinstance(step, steps.Clone):
                 self._clone(group[: i + 1])
@@ -215,11 +216,11 @@ class Execution:
         self.fds.pop("root", None)
         for name in ("listener", "held"):
             self.fds.pop(name, None)
-        for fd in (*self.fds.values(), *self.namespaces.values(), self.master):
+        for fd in (*self.fds.values(), *self.namespaces.values(), self.master, self.pidfd):
             for each in fd if isinstance(fd, tuple) else (fd,):
                 if each is not None:
                     os.close(each)
-        self.fds, self.namespaces, self.master = {}, {}, None
+        self.fds, self.namespaces, self.master, self.pidfd = {}, {}, None, None
 
 
 def _pid_of(pidfd):

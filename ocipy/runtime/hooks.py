@@ -1,7 +1,15 @@
 """Hooks: programs that get the container's state on stdin at a moment of its life.
 
-Each is executed by a short-lived ocipy-init, which resets what a child inherits, enters the container's
-namespaces for createContainer and startContainer, and says exactly why a program can't be executed.
+    kind              moment                               namespaces, root            as whom
+    prestart          create: namespaces made, mounted     the runtime's               the runtime
+    createRuntime     create: after prestart               the runtime's               the runtime
+    createContainer   create: before the root is entered   container's, host's root    root of the container
+    startContainer    start: before the program            container's                 as the program
+    poststart         start: after the program ran         the runtime's               the runtime
+    poststop          delete: after all else               the runtime's               the runtime
+
+Each is executed by a short-lived ocipy-init, which resets what a child inherits and says exactly why a program
+can't be executed.
 
 Source: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle.
 """
@@ -14,51 +22,157 @@ import time
 import fcntl
 import select
 
-from ocipy.errors import OcipyError, describe, one_line
+from ocipy.errors import OcipyError, one_line
 from ocipy.linux.syscalls import pidfd_open
 from ocipy.plan import steps
-from ocipy.runtime import channel, process
+from ocipy.runtime import process
+from ocipy.runtime.execute import Execution
 from ocipy.spec import jsontext
 
 TAIL = 4096  # bytes of a failing hook's output that its error may show
+_STATUS = {
+    "prestart": "creating",
+    "createRuntime": "creating",
+    "createContainer": "creating",
+    "startContainer": "created",
+    "poststart": "running",
+    "poststop": "stopped",
+}
 
 
 class HookError(OcipyError):
     """A hook failed; the text names it, how it ended, after how long, and its last words."""
 
 
-def run(kind, hooks, state, entry=(), fds=None, cwd=None, wrap=()):
-    """Run hooks of one kind in listed order, until one fails.
+class Place:
+    """Where, and as whom, hooks run: in the runtime's namespaces, as the runtime itself.
 
-    hooks: as config.json has them
-    state: the state document that each gets on stdin
-    entry: steps of init before the program: none for the runtime's namespaces
-    fds:   what those steps refer to
-    cwd:   working directory, for hooks in the runtime's namespaces
-    wrap:  steps of init after `entry`, such as the container's identity
+    cwd:  working directory
+    env:  of a hook that has none
+    wrap: steps of init that make it who it is
+    last: the very last ones
     """
-    text = jsontext.dump(state).encode()
-    for index, hook in enumerate(hooks):
-        _run_one(f"{kind} hook #{index} {hook['path']}", hook, text, (entry, fds or {}, cwd, wrap))
+
+    cgroup = None
+    root = ""
+    env = ()
+    wrap = ()
+    last = ()
+
+    def __init__(self, cwd):
+        self.cwd = cwd
+
+    def enter(self):
+        """(steps, descriptors): the way there."""
+        return (), {}
+
+    def notify(self, fd):
+        """Called with the descriptor of a seccomp filter that notifies."""
 
 
-def run_poststop(hooks, state, bundle, warn):
+class Inside(Place):
+    """The container's namespaces and cgroup.
+
+    pid:     of the container's first process, `pidfd` names it too
+    entered: has it entered its root?
+    """
+
+    wrap = (steps.Op("SETSID", (), "start a new session"),)
+
+    def __init__(self, container, pidfd, pid, proc, entered):
+        super().__init__(None)
+        self.container, self.pidfd, self.pid, self.proc, self.entered = container, pidfd, pid, proc, entered
+        self.cgroup, self.root = container.cgroup, container.runtime.root
+
+    def enter(self):
+        from ocipy.runtime import enter
+
+        entry, fds = enter.entry_of(self.pidfd, self.pid, self.proc, self.entered)
+        return (*self.first, *entry, steps.JoinCgroup()), {**fds, "container": os.dup(self.pidfd)}
+
+    first = ()
+
+    def pid_inside(self):
+        from ocipy.runtime import enter
+
+        return enter.pid_inside(self.pid, self.proc)
+
+    def become(self, asked):
+        """Run hooks as what the process object `asked` would be: they are held by no less."""
+        from ocipy.plan import identity
+        from ocipy.runtime import enter
+
+        context = enter.context_of(self.container, asked, self.proc)
+        process = context.process
+        made, _ = identity.identity_steps(process, context)
+        # The program and its arguments are the hook's own.
+        made = [step for step in made if not isinstance(step, (steps.Process, steps.Lookup))]
+        self.first = identity.first_steps(process, context)
+        self.wrap = (*self.wrap, *made)
+        self.last = identity.last_steps(process, context)
+        self.env = identity.environment(process)
+
+    def notify(self, fd):
+        self.container._notify(fd)
+
+
+def run(container, kind, listed, execution=None):
+    """Run the hooks of one kind in listed order, until one fails.
+
+    listed:    as config.json has them
+    execution: of the container's making, while it is made
+    """
+    state = container._state_for_hooks(_STATUS[kind])
+    if kind == "createContainer":
+        place = Inside(container, execution.pidfd, execution.pid, execution.fds["proc"], False)
+        # As runc has it; what a hook is to change lies there.
+        place.cwd = container._document["rootfs"]
+        state["pid"] = place.pid_inside()
+        _run_all(kind, listed, state, place)
+    elif kind == "startContainer":
+        _run_as_program(container, kind, listed, state)
+    else:
+        _run_all(kind, listed, state, Place(container.bundle))
+
+
+def _run_as_program(container, kind, listed, state):
+    from ocipy.runtime import enter, host
+
+    pidfd, proc = enter.held(container), host.proc_fd()
+    try:
+        place = Inside(container, pidfd, container._document["pid"], proc, True)
+        place.become(container.config["process"])
+        state["pid"] = place.pid_inside()
+        _run_all(kind, listed, state, place)
+    finally:
+        os.close(proc)
+        os.close(pidfd)
+
+
+def run_poststop(listed, state, bundle, warn):
     """Run poststop hooks, all of them: a container that is gone can't be undone, so a failure only warns."""
-    cwd = bundle if os.path.isdir(bundle) else "/"
-    for hook in hooks:
+    place = Place(bundle if os.path.isdir(bundle) else "/")
+    _run_all("poststop", listed, state, place, warn)
+
+
+def _run_all(kind, listed, state, place, warn=None):
+    text = jsontext.dump(state).encode()
+    for index, hook in enumerate(listed):
         try:
-            run("poststop", [hook], state, cwd=cwd)
+            _run_one(f"{kind} hook {hook['path']} (config.json /hooks/{kind}/{index})", hook, text, place)
         except OcipyError as error:
+            if not warn:
+                raise
             warn(str(error))
 
 
-def _run_one(name, hook, text, how):
+def _run_one(name, hook, text, place):
     began = time.monotonic()
     timeout = hook.get("timeout")
     stdin, to_hook = os.pipe2(os.O_CLOEXEC)
     from_hook, output = os.pipe2(os.O_CLOEXEC)
     try:
-        child = _execute(name, hook, (stdin, output, output), how)
+        pid, pidfd = _execute(name, hook, (stdin, output, output), place)
     except BaseException:
         os.close(to_hook)
         os.close(from_hook)
@@ -66,11 +180,11 @@ def _run_one(name, hook, text, how):
     finally:
         os.close(stdin)
         os.close(output)
+    attended = _Attended(pid, pidfd, to_hook, from_hook, text)
     try:
-        deadline = began + timeout if timeout else None
-        status, tail = _attend(child, to_hook, from_hook, text, deadline)
+        status = attended.wait(began + timeout if timeout else None)
     finally:
-        os.close(from_hook)
+        attended.close()
     if status == 0:
         return
     lasted = f"after {time.monotonic() - began:.3f} s"
@@ -80,88 +194,101 @@ def _run_one(name, hook, text, how):
         reason = f"killed by signal {os.WTERMSIG(status)} {lasted}"
     else:
         reason = f"exit status {os.WEXITSTATUS(status)} {lasted}"
-    words = one_line(tail.decode("utf-8", "replace").strip())
+    words = one_line(attended.tail.decode("utf-8", "replace").strip())
     raise HookError(f"{name}: {reason}" + (f": {words}" if words else ""))
 
 
-def _execute(name, hook, streams, how):
-    """Start the hook's program; returns its pid."""
-    entry, fds, cwd, wrap = how
+def _execute(name, hook, streams, place):
+    """Start the hook's program: (pid, pidfd)."""
     path = hook["path"]
     arguments = tuple(hook.get("args") or (path,))
-    init = channel.spawn(streams)
+    env = tuple(hook["env"]) if "env" in hook else place.env
+    execution = Execution(place.cgroup, place.root, streams=streams)
+    execution.notify = place.notify
+    entry, root = (), None
     try:
-        if entry:
-            cloned = init.run(entry, fds).process
-            if cloned:
-                os.waitpid(init.pid, 0)
-                os.close(cloned[1])
-                init.pid = cloned[0]
-        tail = [*wrap]
-        if cwd:
-            tail.append(steps.Op("CHDIR", (cwd,), f"enter directory {cwd}"))
-        # LOOKUP finds args[0]; the hook's own argv[0] may be another.
-        tail.append(steps.Process((path,), tuple(hook.get("env") or ()), home_uid=-1))
-        tail.append(steps.Lookup(path))
-        init.run(tail, fds)
-        last = [steps.Process(arguments, tuple(hook.get("env") or ())), steps.Execve(path)]
-        init.send(last, fds).finish_executed()
-    except OcipyError as error:
-        process.reap_now(init.pid)
-        raise HookError(f"{name}: {describe(getattr(error, 'cause', error))}") from error
+        entry, fds = place.enter()
+        execution.fds.update(fds)
+        root = fds.get("root")
+        tail = [*place.wrap]
+        if place.cwd:
+            tail.append(steps.Op("CHDIR", (place.cwd,), f"enter directory {place.cwd}"))
+        execution.run([*entry, *tail, steps.Process((path,), env), steps.Lookup(path)])
+        # argv[0] need not be the path.
+        last = [steps.Process(arguments, env), *place.last, steps.Execve(path)]
+        execution.launch(last).finish_executed()
+        pid = execution.pid or execution.channel.pid
+        return pid, pidfd_open(pid)
+    except BaseException as error:
+        execution.undo()
+        if not isinstance(error, OcipyError):
+            raise
+        from ocipy.runtime import diagnose
+
+        raise HookError(f"{name}: {diagnose.explain(error, path)}") from None
     finally:
-        init.close()
-    return init.pid
+        if execution.channel:
+            execution.channel.close()
+        execution.close()
+        if root is not None:
+            os.close(root)
 
 
-def _attend(pid, to_hook, from_hook, text, deadline):
-    """Feed stdin, keep the tail of the output, wait for the end; (status, tail), status None on a timeout."""
-    pidfd = pidfd_open(pid)
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    poll.register(from_hook, select.POLLIN)
-    poll.register(to_hook, select.POLLOUT)
-    for fd in (to_hook, from_hook):
-        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
-    tail = b""
-    try:
+class _Attended:
+    """A hook that runs: its stdin is fed, its output's tail kept, its end awaited."""
+
+    def __init__(self, pid, pidfd, to_hook, from_hook, text):
+        self.pid, self.pidfd, self.to_hook, self.from_hook, self.text = pid, pidfd, to_hook, from_hook, text
+        self.tail = b""
+        self.poll = select.poll()
+        self.poll.register(pidfd, select.POLLIN)
+        self.poll.register(from_hook, select.POLLIN)
+        self.poll.register(to_hook, select.POLLOUT)
+        for fd in (to_hook, from_hook):
+            fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
+
+    def wait(self, deadline):
+        """The wait status, None when the deadline came first: then it is killed.
+
+        A daemon that the hook leaves behind may hold the pipes open as long as it likes.
+        """
         while True:
             left = None if deadline is None else max(0, (deadline - time.monotonic()) * 1000)
-            ready = dict(poll.poll(left))
-            if deadline is not None and not ready:
-                process.reap_now(pid)
-                return None, tail
-            if to_hook in ready:
-                text = _feed(to_hook, text)
-                if not text:
-                    poll.unregister(to_hook)
-                    os.close(to_hook)
-                    to_hook = -1
-            if from_hook in ready:
-                piece = _drain(from_hook)
-                tail = (tail + piece)[-TAIL:]
-                if not piece:
-                    poll.unregister(from_hook)
-            if pidfd in ready:
-                tail = (tail + _drain(from_hook))[-TAIL:]
-                return os.waitpid(pid, 0)[1], tail
-    finally:
-        os.close(pidfd)
-        if to_hook >= 0:
-            os.close(to_hook)
+            ready = dict(self.poll.poll(left))
+            if self.to_hook in ready:
+                self._feed()
+            if self.from_hook in ready and not self._drain():
+                self.poll.unregister(self.from_hook)
+            if self.pidfd in ready:
+                self._drain()
+                return os.waitpid(self.pid, 0)[1]
+            if deadline is not None and time.monotonic() >= deadline:
+                process.reap_now(self.pid)
+                self._drain()
+                return None
 
+    def _feed(self):
+        try:
+            self.text = self.text[os.write(self.to_hook, self.text) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self.text = b""  # it does not want to know, which is its right
+        if not self.text:
+            self.poll.unregister(self.to_hook)
+            os.close(self.to_hook)
+            self.to_hook = -1
 
-def _feed(fd, text):
-    try:
-        return text[os.write(fd, text) :]
-    except BlockingIOError:
-        return text
-    except BrokenPipeError:
-        return b""  # it does not want to know, which is its right
+    def _drain(self):
+        """Take what is there; False when there will be no more."""
+        try:
+            piece = os.read(self.from_hook, 65536)
+        except BlockingIOError:
+            return True
+        self.tail = (self.tail + piece)[-TAIL:]
+        return bool(piece)
 
-
-def _drain(fd):
-    try:
-        return os.read(fd, 65536)
-    except BlockingIOError:
-        return b""
+    def close(self):
+        for fd in (self.pidfd, self.from_hook, self.to_hook):
+            if fd >= 0:
+                os.close(fd)

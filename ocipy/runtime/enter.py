@@ -1,0 +1,83 @@
+"""The way into a container that runs, for exec and for hooks."""
+
+from __future__ import annotations
+
+import os
+
+from ocipy.errors import ContainerError
+from ocipy.linux.syscalls import openat2
+from ocipy.plan import naming
+from ocipy.plan.execprocess import entry_steps, exec_context
+from ocipy.plan.facts import Options
+from ocipy.runtime import host
+
+
+def differing(pid, proc):
+    """The types of namespaces that a process has and the runtime has not, in the order of the tables."""
+    types = []
+    for kind, name in naming.NAMESPACE_FILES.items():
+        try:
+            theirs = os.stat(f"{pid}/ns/{name}", dir_fd=proc)
+            ours = os.stat(f"self/ns/{name}", dir_fd=proc)
+        except FileNotFoundError:
+            continue  # this kernel has no such namespaces
+        if (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino):
+            types.append(kind)
+    return tuple(types)
+
+
+def entry_of(pidfd, pid, proc, entered=True):
+    """(steps, descriptors) by which a new init enters the namespaces of a process, and its root.
+
+    pidfd:   of the process; among the descriptors it is the same one
+    proc:    descriptor of the host's /proc
+    entered: has the process entered its root yet?
+
+    The descriptor "root", if there is one, is new.
+    """
+    types = differing(pid, proc)
+    fds = {"container": pidfd}
+    # Joining a mount namespace leads to its root; without one of its own, the container's root is but a chroot.
+    chroot = entered and "mount" not in types
+    if chroot:
+        fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
+    return entry_steps(types, chroot), fds
+
+
+def pid_inside(pid, proc):
+    """The pid in the process's own, innermost, pid namespace.  Source: proc(5), NSpid."""
+    fd = openat2(proc, f"{pid}/status", os.O_RDONLY)
+    with open(fd, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return pid
+
+
+def setgroups_denied(pid, proc):
+    """Does the process's user namespace deny setgroups(2)?"""
+    fd = openat2(proc, f"{pid}/setgroups", os.O_RDONLY)
+    try:
+        return os.read(fd, 16).strip() == b"deny"
+    finally:
+        os.close(fd)
+
+
+def held(container):
+    """A new pidfd of the container's first process.  Raises ContainerError when it has ended."""
+    pidfd = container._hold()
+    if pidfd is None:
+        raise ContainerError("cannot exec in a stopped container")
+    return pidfd
+
+
+def options_of(container, env=()):
+    """The options that a container was made with, as far as they hold for its other processes."""
+    keyring = container._private.get("no_new_keyring", False)
+    return Options(container.id, container.bundle, env=tuple(env), no_new_keyring=keyring)
+
+
+def context_of(container, asked, proc):
+    """What identity steps need to know, for a process beside the container's first."""
+    denied = setgroups_denied(container._document["pid"], proc)
+    return exec_context(container.config, asked, options_of(container), host.facts(), denied)
