@@ -160,5 +160,5 @@ bpf.attach({v2_cgroup!r}, device_program(rules([])))
 def test_a_program_that_the_verifier_refuses_is_an_error_with_its_words():
     if detect().mode not in ("v2", "hybrid"):
         pytest.skip("this machine: no cgroup v2")
-    with pytest.raises(PermissionError, match=r'bpf\("BPF_PROG_LOAD", ".*R0 !read_ok'):
+    with pytest.raises(PermissionError, match=r'bpf\("BPF_PROG_LOAD", ".*R0'):
         bpf.load(b"\x95" + bytes(7))

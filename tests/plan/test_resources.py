@@ -286,6 +286,11 @@ def test_an_update_lifts_the_quota_first_so_that_period_and_burst_fit():
 
 @pytest.mark.parametrize("layout", [V1, V2], ids=["v1", "v2"])
 def test_impossible_cpu(layout):
+    assert problems({"cpu": {"quota": 999, "period": 999}}, layout) == [
+        ("/cpu/quota", "quota-range"),
+        ("/cpu/period", "period-range"),
+    ]
+    assert problems({"cpu": {"period": 1000001}}, layout) == [("/cpu/period", "period-range")]
     assert problems({"cpu": {"quota": 1000, "burst": 2000, "idle": 2}}, layout) == [
         ("/cpu/burst", "burst-above-quota"),
         ("/cpu/idle", "idle-range"),
@@ -406,6 +411,11 @@ def test_an_update_touches_devices_only_when_asked():
 
 
 def test_all_problems_are_reported_at_once():
+    hole = [{"allow": True, "type": "b", "major": 8}, {"allow": False, "type": "b", "major": 8, "minor": 1}]
+    assert [pointer for pointer, _ in problems({"devices": hole, "memory": {"swap": 1}}, V1)] == [
+        "/devices/1",
+        "/memory/swap",
+    ]
     resources = {
         "memory": {"swap": 1},
         "cpu": {"idle": 3},

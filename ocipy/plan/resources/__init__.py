@@ -97,9 +97,9 @@ def _missing(out: Out, before: int, controller: str) -> None:
     """Steps for a controller that is not there become problems, one for each property."""
     written = [step for step in out.steps[before:] if isinstance(step, WriteCgroup)]
     pointers = [step.pointer for step in written if not may_be_absent(step.file, step.value)]
+    message = f"needs the {controller} cgroup controller, which this host does not have"
     for pointer in dict.fromkeys(pointers):
-        pointer = pointer.removeprefix(out.pointer)
-        out.problem(pointer, f"needs the {controller} cgroup controller", "cgroup-controller-missing")
+        out.problem(pointer.removeprefix(out.pointer), message, "cgroup-controller-missing")
     del out.steps[before:]
 
 
@@ -110,7 +110,10 @@ def _devices(rules: list[Any], layout: Layout, out: Out, optional: bool, update:
         return
     where = layout.version("devices")
     if where == 1:
-        out.steps += devices.v1(rules, out.pointer + "/devices")
+        try:
+            out.steps += devices.v1(rules, out.pointer + "/devices")
+        except ConfigError as error:
+            out.problems += error.problems
     elif layout.mode in ("v2", "hybrid"):
         out.steps += devices.v2(rules, out.pointer + "/devices")
     elif not optional:

@@ -15,7 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-DEFAULT_PERIOD = 100_000  # microseconds
+# microseconds; kernel/sched/core.c, tg_set_cfs_bandwidth
+DEFAULT_PERIOD = 100_000
+SHORTEST = 1_000
+LONGEST_PERIOD = 1_000_000
 
 
 def v1(cpu: dict[str, Any], out: Out) -> None:
@@ -89,7 +92,12 @@ def _weight(cpu: dict[str, Any], file: str, value: int | None, out: Out) -> None
 
 
 def _check(cpu: dict[str, Any], out: Out) -> None:
-    quota, burst = cpu.get("quota") or 0, cpu.get("burst") or 0
+    quota, burst, period = cpu.get("quota") or 0, cpu.get("burst") or 0, cpu.get("period") or 0
+    if 0 < quota < SHORTEST:
+        out.problem("/quota", f"{quota} us are less than {SHORTEST} us, the shortest quota", "quota-range")
+    if period and not SHORTEST <= period <= LONGEST_PERIOD:
+        message = f"{period} us are not between {SHORTEST} and {LONGEST_PERIOD} us"
+        out.problem("/period", message, "period-range")
     if quota > 0 and burst > quota:
         out.problem("/burst", f"{burst} us are more than cpu.quota, {quota} us", "burst-above-quota")
     if cpu.get("idle") not in (None, 0, 1):

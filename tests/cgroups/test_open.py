@@ -1,0 +1,80 @@
+"""Which manager a host and an option lead to, and what it costs to have one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ocipy.cgroups import from_paths, open_manager
+from ocipy.cgroups.layout import detect
+from ocipy.errors import UsageError
+from ocipy.plan.cgroup_layout import Layout
+
+V1 = Layout("v1", (("memory", "/absent/memory", "/"),), (("memory", "/"),))
+HYBRID = V1.replace(mode="hybrid", mounts=(*V1.mounts, ("", "/absent/unified", "/")))
+V2 = Layout("v2", (("", "/absent", "/"),), (("", "/"),))
+
+
+@pytest.mark.parametrize(("layout", "name"), [(V1, "V1"), (HYBRID, "V1"), (V2, "V2"), (Layout(), "Disabled")])
+def test_the_layout_chooses_the_manager_and_so_does_what_state_keeps(layout, name):
+    manager = open_manager(layout, "/pod", "web")
+    assert type(manager).__name__ == name
+    assert type(from_paths(manager.paths, manager.made)).__name__ == name
+
+
+def test_disabled_by_name():
+    assert type(open_manager(V2, "/pod", "web", manager="disabled")).__name__ == "Disabled"
+
+
+@pytest.mark.parametrize("name", ["systemd", "nonsense"])
+def test_other_managers_are_refused_by_name(name):
+    with pytest.raises(UsageError, match=name):
+        open_manager(V2, "/pod", "web", manager=name)
+
+
+def test_state_of_before_make_names_what_would_be_made():
+    manager = open_manager(V1, "/pod/web", "web")
+    assert manager.paths == {"memory": "/absent/memory/pod/web"}
+    assert manager.made[:2] == ("/absent/memory/pod/web", "/absent/memory/pod")
+
+
+def test_a_failed_make_leaves_nothing_that_a_clean_up_could_touch(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    manager = open_manager(V2.replace(mounts=(("", str(file), "/"),)), "/web", "web")
+    with pytest.raises(NotADirectoryError):
+        manager.make()
+    assert (manager.paths, manager.made) == ({}, ())
+
+
+def test_detect_finds_this_machines_hierarchies():
+    layout = detect()
+    assert layout.mode in ("v1", "hybrid", "v2", "none")
+    assert all(os.path.isdir(point) for _, point, _ in layout.mounts)
+
+
+def test_delete_and_kill_load_no_resources():
+    code = (
+        "import sys; before = set(sys.modules); import ocipy.cgroups as c; import ocipy.cgroups.layout as l\n"
+    )
+    code += "m = c.from_paths({'memory': '/absent', '': '/absent2'}, ['/absent']); m.kill(); m.remove(); m.frozen()\n"
+    code += (
+        "print(' '.join(sorted(set(sys.modules) - before - {'__future__', 'errno', 'time', 'os', 'stat'})))"
+    )
+    tree = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {tree!r}); {code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {
+        "ocipy",
+        "ocipy.cgroups",
+        "ocipy.cgroups.files",
+        "ocipy.cgroups.layout",
+        "ocipy.cgroups.manager",
+        "ocipy.cgroups.v1",
+        "ocipy.cgroups.v2",
+        "ocipy.errors",
+        "ocipy.plan",
+        "ocipy.plan.cgroup_layout",
+        "ocipy.record",
+    }
