@@ -125,9 +125,13 @@ static void send_answer(struct context *context, const struct answer *head, cons
         rights->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(rights), &fd, sizeof fd);
     }
-    while (sendmsg(context->socket, &message, MSG_NOSIGNAL) < 0)
-        if (errno != EINTR)
+    while (sendmsg(context->socket, &message, MSG_NOSIGNAL) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (head->kind != ANSWER_FAIL || message.msg_controllen == 0)
             _exit(1); /* nobody is left to tell */
+        message.msg_controllen = 0; /* rather the reason alone, as with ETOOMANYREFS */
+    }
 }
 
 void answer(struct context *context, enum answer_kind kind, int64_t value, int fd)

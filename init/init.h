@@ -31,7 +31,7 @@ union argument {
 
 struct context {
     int socket;             /* where requests come from and answers go */
-    int first_private_fd;   /* every descriptor from here on is init's own; those below go to the payload */
+    int first_private_fd;   /* the payload gets those below */
     int fds[PROTOCOL_MAX_FDS]; /* of the request, without the program's own */
     uint32_t fd_count;
     uint32_t index;         /* of the op that runs */

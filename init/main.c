@@ -27,17 +27,12 @@ static void (*const functions[])(struct context *, const union argument *) = {
 static struct context context = {.evidence = -1, .slave_fd = -1};
 
 /* A descriptor below 3 that is closed would be given to the next thing that is opened, which the payload
- * would then have for a standard stream. */
+ * would then have for a standard stream.  The lowest free one is what open(2) gives. */
 static void open_missing_streams(void)
 {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR | O_NOCTTY);
-    while (fd >= 0 && fd <= 2);
-    if (fd < 0)
-        _exit(1);
-    close(fd);
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd)
+            _exit(1);
 }
 
 /* Dispositions and the mask outlive execve(2), and callers of runtimes ignore SIGPIPE and block signals.
@@ -99,7 +94,7 @@ static void run_request(void)
 {
     int program_fd = receive();
     struct program program = {0};
-    struct operation operation;
+    struct operation operation = {0};
     struct stat status;
     const unsigned char *start = NULL;
     size_t size;

@@ -34,16 +34,17 @@ static int parse_permissions(const char *description, uint32_t *permissions)
 void op_SESSION_KEYRING(struct context *context, const union argument *argument)
 {
     enum { OWNER_SEARCH = 0x00080000, OTHER_SEARCH = 0x00000008 };
-    char description[256] = {0};
+    char description[4096 + 64]; /* a name of the largest size, and the rest */
     uint32_t permissions;
-    long key = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, argument[0].string, 0, 0, 0);
+    long length, key = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, argument[0].string, 0, 0, 0);
 
     if (key < 0 && errno == ENOSYS)
         return;
     if (key < 0)
         fail(context, errno, "keyctl(KEYCTL_JOIN_SESSION_KEYRING, \"%s\")", argument[0].string);
-    if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, description, sizeof description - 1, 0) < 0)
-        fail(context, errno, "keyctl(KEYCTL_DESCRIBE, %ld)", key);
+    length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, description, sizeof description, 0);
+    if (length < 0 || (size_t)length > sizeof description)
+        fail(context, length < 0 ? errno : EMSGSIZE, "keyctl(KEYCTL_DESCRIBE, %ld)", key);
     if (!parse_permissions(description, &permissions))
         fail(context, EBADMSG, "keyctl(KEYCTL_DESCRIBE, %ld) = \"%s\"", key, description);
     permissions |= context->in_user_namespace ? OTHER_SEARCH : OWNER_SEARCH;

@@ -10,11 +10,11 @@
 #include "ops.h"
 #include "program.h"
 
-/* The kernel's answer, not the C library's: a directory that the root does not contain is "(unreachable)/..."
+/* The kernel's word, not the C library's: a directory that the root does not contain is "(unreachable)/..."
  * to the former (CVE-2024-21626). */
 static void verify_directory(struct context *context)
 {
-    char directory[PATH_MAX] = {0};
+    char directory[PATH_MAX];
 
     if (syscall(SYS_getcwd, directory, sizeof directory) < 0)
         fail(context, errno, "getcwd()");
@@ -49,6 +49,8 @@ void settle_directory(struct context *context)
     }
     context->pending_directory = NULL;
     verify_directory(context);
+    /* Every descriptor was opened close-on-exec; this holds should one be forgotten.  A filter may forbid it. */
+    syscall(SYS_close_range, context->first_private_fd, ~0U, CLOSE_RANGE_CLOEXEC);
     context->settled = 1;
 }
 
@@ -90,9 +92,9 @@ static const char *home_of_line(char *line, uint32_t uid)
     return *fields[5] == '/' ? fields[5] : "/";
 }
 
-/* Finds the user in a file that the image's maker wrote: no line is too long, no file too large, to be only
- * skipped.  Returns whether there is such a user. */
-static int read_home(int fd, uint32_t uid, char *home, size_t size)
+/* Finds the user in a file that the image's maker wrote: a line that is too long is passed over, and so is
+ * what lies beyond 8 MB. */
+static void read_home(int fd, uint32_t uid, char *home, size_t size)
 {
     char buffer[2048];
     size_t length = 0;
@@ -102,9 +104,9 @@ static int read_home(int fd, uint32_t uid, char *home, size_t size)
         ssize_t got = read(fd, buffer + length, sizeof buffer - 1 - length);
         char *line = buffer, *end;
 
-        if (got <= 0 && length == 0)
-            return 0;
-        if (got <= 0)
+        if (got < 0 || (got == 0 && length == 0))
+            return;
+        if (got == 0)
             buffer[length++] = '\n'; /* the last line may lack it */
         else
             length += (size_t)got;
@@ -115,7 +117,7 @@ static int read_home(int fd, uint32_t uid, char *home, size_t size)
             found = skip || strlen(line) != (size_t)(end - line) ? NULL : home_of_line(line, uid);
             if (found && strlen(found) < size) {
                 strcpy(home, found);
-                return 1;
+                return;
             }
         }
         length -= (size_t)(line - buffer);
@@ -125,7 +127,6 @@ static int read_home(int fd, uint32_t uid, char *home, size_t size)
             length = 0;
         }
     }
-    return 0;
 }
 
 /* Writes "HOME=/..." of the user, "HOME=/" when the container's /etc/passwd does not tell.  Neither a fifo nor
@@ -153,14 +154,14 @@ static char **fill(char **pointers, struct list list)
     return pointers;
 }
 
-static const char *variable(char *const *env, const char *name)
+/* Where the environment has this variable, or its end. */
+static char **find_variable(char **env, const char *name)
 {
     size_t length = strlen(name);
 
-    for (; *env; env++)
-        if (!strncmp(*env, name, length) && (*env)[length] == '=')
-            return *env + length + 1;
-    return NULL;
+    while (*env && (strncmp(*env, name, length) || (*env)[length] != '='))
+        env++;
+    return env;
 }
 
 void op_PROCESS(struct context *context, const union argument *argument)
@@ -168,7 +169,7 @@ void op_PROCESS(struct context *context, const union argument *argument)
     struct list args = argument[0].list, env = argument[1].list;
     size_t count = (size_t)args.count + 1 + env.count + 2;
     size_t size = count * sizeof(char *) + sizeof "HOME=" + PATH_MAX;
-    char **pointers, **end;
+    char **pointers, **home;
 
     if (args.count == 0)
         fail(context, EINVAL, "execve() without arguments");
@@ -177,13 +178,11 @@ void op_PROCESS(struct context *context, const union argument *argument)
         fail(context, errno, "mmap(NULL, %ld)", (long)size);
     context->args = pointers;
     context->env = fill(pointers, args) + 1;
-    end = fill(context->env, env);
-    if (argument[2].number >= 0 && !variable(context->env, "HOME")) {
-        char *home = (char *)(pointers + count);
-
-        find_home((uint32_t)argument[2].number, home, size - count * sizeof(char *));
-        end[0] = home;
-        end[1] = NULL;
+    fill(context->env, env);
+    home = find_variable(context->env, "HOME");
+    if (argument[2].number >= 0 && (!*home || !strcmp(*home, "HOME="))) {
+        *home = (char *)(pointers + count); /* at the end there is room for one more, before the last zero */
+        find_home((uint32_t)argument[2].number, *home, size - count * sizeof(char *));
     }
     context->keep_program = 1;
 }
@@ -233,8 +232,9 @@ static int join_path(struct context *context, const char *directory, size_t leng
 /* Leaves in the context's path what is executable, else what was closest to it.  Returns 0 or an errno. */
 static int search(struct context *context, const char *directories, const char *name)
 {
-    char refused[PATH_MAX] = "";
+    char refused[PATH_MAX];
 
+    *refused = 0;
     for (const char *end; directories; directories = *end ? end + 1 : NULL) {
         int error;
 
@@ -254,7 +254,8 @@ static int search(struct context *context, const char *directories, const char *
 void op_LOOKUP(struct context *context, const union argument *argument)
 {
     static const char usual[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    const char *name, *directories;
+    const char *name;
+    char **path;
     int error;
 
     (void)argument;
@@ -262,6 +263,7 @@ void op_LOOKUP(struct context *context, const union argument *argument)
         fail(context, EINVAL, "LOOKUP without PROCESS");
     settle_directory(context);
     name = context->args[0];
+    *context->path = 0;
     if (!*name) {
         error = ENOENT;
     } else if (strchr(name, '/')) {
@@ -271,8 +273,8 @@ void op_LOOKUP(struct context *context, const union argument *argument)
             error = check_executable(name);
         }
     } else {
-        directories = variable(context->env, "PATH");
-        error = search(context, directories ? directories : usual, name);
+        path = find_variable(context->env, "PATH");
+        error = search(context, *path ? *path + strlen("PATH=") : usual, name);
     }
     if (!error)
         return;

@@ -84,7 +84,9 @@ def container(start, root):
     init = start(streams=(null, writing, writing))
     os.close(null)
     os.close(writing)
-    init.run(("UNSHARE", CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET), ("PROPAGATION", MS_PRIVATE, 1))
+    init.run(
+        ("UNSHARE", CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET), ("PROPAGATION", MS_PRIVATE, 1)
+    )
     init.inside("mount", "--bind", root, root)
     init.inside("mount", "-t", "proc", "proc", root / "proc")
     init.inside("mount", "-t", "tmpfs", "-o", "mode=755", "dev", root / "dev")

@@ -131,7 +131,9 @@ class Init:
     def status(self, field):
         """A field of its /proc/PID/status."""
         return next(
-            line.split(":", 1)[1].strip() for line in self.read("status").splitlines() if line.startswith(field + ":")
+            line.split(":", 1)[1].strip()
+            for line in self.read("status").splitlines()
+            if line.startswith(field + ":")
         )
 
     def namespace(self, name):
@@ -139,7 +141,9 @@ class Init:
 
     def inside(self, *command):
         """Run a command of the host in its mount namespace (and with its root)."""
-        subprocess.run(["nsenter", "--mount", f"--target={self.pid}", *map(str, command)], check=True, timeout=DEADLINE)
+        subprocess.run(
+            ["nsenter", "--mount", f"--target={self.pid}", *map(str, command)], check=True, timeout=DEADLINE
+        )
 
     def enter(self, op="PIVOT"):
         """Make `root` the root directory."""

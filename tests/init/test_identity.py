@@ -67,17 +67,29 @@ FAILURES = {
         "EINVAL",
         "sched_setattr(0, {size=56}) of 12 bytes",
     ),
-    "SCHEDULER of no policy": (("SCHEDULER", words(48, 99) + bytes(40)), "EINVAL", "sched_setattr(0, {size=48})"),
+    "SCHEDULER of no policy": (
+        ("SCHEDULER", words(48, 99) + bytes(40)),
+        "EINVAL",
+        "sched_setattr(0, {size=48})",
+    ),
     "IOPRIO of no class": (("IOPRIO", 7 << 13), "EINVAL", "ioprio_set(IOPRIO_WHO_PROCESS, 0, 0xe000)"),
     "AFFINITY to no processor": (("AFFINITY", bytes(8)), "EINVAL", "sched_setaffinity(0, 8)"),
     "MEMPOLICY of no mode": (("MEMPOLICY", 99, b""), "EINVAL", "set_mempolicy(0x63)"),
-    "MEMPOLICY of too many nodes": (("MEMPOLICY", 2, bytes(129)), "EINVAL", "set_mempolicy(0x2) with 129 bytes of nodes"),
+    "MEMPOLICY of too many nodes": (
+        ("MEMPOLICY", 2, bytes(129)),
+        "EINVAL",
+        "set_mempolicy(0x2) with 129 bytes of nodes",
+    ),
     "SECCOMP of a part of a filter": (
         ("SECCOMP", b"abc", 0),
         "EINVAL",
         "seccomp(SECCOMP_SET_MODE_FILTER) of 3 bytes",
     ),
-    "SECCOMP of an empty filter": (("SECCOMP", b"", 0), "EINVAL", "seccomp(SECCOMP_SET_MODE_FILTER, 0x0, {len=0})"),
+    "SECCOMP of an empty filter": (
+        ("SECCOMP", b"", 0),
+        "EINVAL",
+        "seccomp(SECCOMP_SET_MODE_FILTER, 0x0, {len=0})",
+    ),
     "SECCOMP of too long a filter": (("SECCOMP", bytes(8 * 4097), 0), "EINVAL", None),
     "SECCOMP of flags unknown": (
         ("SECCOMP", struct.pack("<HBBI", 6, 0, 0, 0x7FFF0000), 1 << 20),
@@ -112,7 +124,9 @@ def test_ambient_capabilities_reach_the_program(start):
     init = start(streams=(0, writing, 2))
     os.close(writing)
     init.stdout = reading
-    init.run(("KEEP_CAPS", 1), ("SETUID", 1000), ("CAPSET", CAP_KILL, CAP_KILL, CAP_KILL), ("AMBIENT", CAP_KILL))
+    init.run(
+        ("KEEP_CAPS", 1), ("SETUID", 1000), ("CAPSET", CAP_KILL, CAP_KILL, CAP_KILL), ("AMBIENT", CAP_KILL)
+    )
     status = init.execute("/bin/cat", "/proc/self/status")
     assert f"CapEff:\t{CAP_KILL:016x}\n" in status
     os.close(reading)
@@ -188,6 +202,10 @@ def test_the_session_keyring_is_new_and_searchable(start, flags, permissions):
     assert [fields[4] for fields in lines if fields[7:9] == ["keyring", name + ":"]] == [permissions]
 
 
+def test_the_name_of_a_keyring_may_be_long(init):
+    init.run(("SESSION_KEYRING", "_ses." + "x" * 1024 + str(init.pid)))
+
+
 ALLOW, ERRNO, NOTIFY = 0x7FFF0000, 0x00050000, 0x7FC00000
 NEW_LISTENER = 1 << 3
 UMASK, EXECVE = 95, 59  # of x86_64
@@ -218,7 +236,9 @@ def test_a_filter_that_asks_for_a_listener_answers_with_it(init):
     made = init.run("NO_NEW_PRIVS", ("SECCOMP", filtering(NOTIFY, UMASK), NEW_LISTENER))
     assert os.readlink(f"/proc/self/fd/{made[1]}") == "anon_inode:seccomp notify"
     os.close(made[1])
-    assert "seccomp" not in str([os.readlink(f"/proc/{init.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{init.pid}/fd")])
+    assert "seccomp" not in str(
+        [os.readlink(f"/proc/{init.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{init.pid}/fd")]
+    )
 
 
 @x86_64

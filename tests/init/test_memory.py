@@ -5,7 +5,15 @@ import os
 import pytest
 
 from tests.conftest import need
-from tests.init.driver import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, MS_PRIVATE, Init
+from tests.init.driver import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUTS,
+    MS_PRIVATE,
+    Init,
+)
 
 pytestmark = pytest.mark.kernel
 
@@ -15,7 +23,11 @@ CONTROLLER = "/sys/fs/cgroup/memory"
 
 @pytest.fixture
 def cgroup():
-    need(os.path.exists(CONTROLLER + "/memory.limit_in_bytes"), "needs the cgroup v1 memory controller", kernel=True)
+    need(
+        os.path.exists(CONTROLLER + "/memory.limit_in_bytes"),
+        "needs the cgroup v1 memory controller",
+        kernel=True,
+    )
     path = f"{CONTROLLER}/ocipy-init-test-{os.getpid()}"
     os.mkdir(path)
     with open(path + "/memory.limit_in_bytes", "w", encoding="ascii") as file:
@@ -39,7 +51,9 @@ def test_a_container_of_512_kib_starts(static, root, cgroup):
         init.run(("JOIN_CGROUP", 0), ("PROPAGATION", MS_PRIVATE, 1), fds=(tasks,))
         os.close(tasks)
         made = init.run(
-            ("FSMOUNT", "tmpfs", "", ("size=1m",), 0), ("FSMOUNT", "proc", "", (), 0), ("SETHOSTNAME", "small")
+            ("FSMOUNT", "tmpfs", "", ("size=1m",), 0),
+            ("FSMOUNT", "proc", "", (), 0),
+            ("SETHOSTNAME", "small"),
         )
         for fd in made.values():
             os.close(fd)

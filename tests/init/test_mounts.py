@@ -55,7 +55,9 @@ def test_write_creates_nothing(init, directory):
 
 def test_write_follows_self_of_a_procfs(init):
     proc = os.open("/proc", os.O_PATH)
-    init.run(("WRITE", 0, "self/comm", "renamed"), ("WRITE", 0, "thread-self/oom_score_adj", "77"), fds=(proc,))
+    init.run(
+        ("WRITE", 0, "self/comm", "renamed"), ("WRITE", 0, "thread-self/oom_score_adj", "77"), fds=(proc,)
+    )
     os.close(proc)
     assert (init.read("comm"), init.read("oom_score_adj")) == ("renamed\n", "77\n")
 
@@ -89,7 +91,8 @@ def test_a_filesystem_comes_back_as_a_detached_mount(init):
     init.run(("UNSHARE", CLONE_NEWNS), ("PROPAGATION", MS_PRIVATE, 1))
     before = init.read("mountinfo")
     made = init.run(
-        ("FSMOUNT", "tmpfs", "none", ("size=64k", "mode=700", "ro"), 2 | 4 | 8), ("FSMOUNT", "proc", "", (), 0)
+        ("FSMOUNT", "tmpfs", "none", ("size=64k", "mode=700", "ro"), 2 | 4 | 8),
+        ("FSMOUNT", "proc", "", (), 0),
     )
     assert sorted(made) == [0, 1]
     filesystem = os.fstatvfs(made[0])
@@ -131,7 +134,9 @@ FAILURES = {
 @pytest.mark.parametrize(("arguments", "error", "text"), FAILURES.values(), ids=FAILURES)
 def test_a_filesystem_that_can_not_be_made_says_why(init, arguments, error, text):
     init.run(("UNSHARE", CLONE_NEWNS))
-    need(arguments[0] in (*open("/proc/filesystems").read().split(), "nofs"), f"no {arguments[0]}", kernel=True)
+    need(
+        arguments[0] in (*open("/proc/filesystems").read().split(), "nofs"), f"no {arguments[0]}", kernel=True
+    )
     failure = init.failure(("FSMOUNT", *arguments))
     assert failure[0] == error
     assert text in (None, failure[1])

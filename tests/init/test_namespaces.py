@@ -78,7 +78,9 @@ def test_join_process_enters_several_namespaces_at_once(start):
     owner, init = start(), start()
     owner.run(("UNSHARE", CLONE_NEWUTS | CLONE_NEWNET))
     init.run(("JOIN_PROCESS", 0, CLONE_NEWUTS | CLONE_NEWNET), fds=(owner.pidfd,))
-    assert [init.namespace(name) for name in ("uts", "net")] == [owner.namespace(name) for name in ("uts", "net")]
+    assert [init.namespace(name) for name in ("uts", "net")] == [
+        owner.namespace(name) for name in ("uts", "net")
+    ]
 
 
 def test_join_process_refuses_what_is_no_process(init):
@@ -130,7 +132,9 @@ def test_clone_starts_the_child_in_a_cgroup(init):
 def test_the_mapped_root_of_a_user_namespace_has_its_capabilities(init):
     init.run(("UNSHARE", CLONE_NEWUSER))
     map_root(init)
-    init.run("BECOME_ROOT", ("UNSHARE", CLONE_NEWUTS | CLONE_NEWNET), ("SETHOSTNAME", "inside"), "LOOPBACK_UP")
+    init.run(
+        "BECOME_ROOT", ("UNSHARE", CLONE_NEWUTS | CLONE_NEWNET), ("SETHOSTNAME", "inside"), "LOOPBACK_UP"
+    )
     assert init.status("Uid").split() == ["100000"] * 4
     assert init.status("Gid").split() == ["100000"] * 4
     init.clone(CLONE_NEWPID)
@@ -145,7 +149,14 @@ def test_become_root_needs_a_mapping(init):
 def test_names_are_set(init):
     init.run(("UNSHARE", CLONE_NEWUTS), ("SETHOSTNAME", "web"), ("SETDOMAINNAME", "example"))
     done = subprocess.run(
-        ["nsenter", "--uts", f"--target={init.pid}", "cat", "/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname"],
+        [
+            "nsenter",
+            "--uts",
+            f"--target={init.pid}",
+            "cat",
+            "/proc/sys/kernel/hostname",
+            "/proc/sys/kernel/domainname",
+        ],
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -195,4 +206,7 @@ def test_propagation_is_changed_for_the_whole_tree(init):
 
 def test_an_impossible_propagation_fails(init):
     init.run(("UNSHARE", CLONE_NEWNS))
-    assert init.failure(("PROPAGATION", 3, 1)) == ("EINVAL", 'mount_setattr("/", AT_RECURSIVE, propagation=0x3)')
+    assert init.failure(("PROPAGATION", 3, 1)) == (
+        "EINVAL",
+        'mount_setattr("/", AT_RECURSIVE, propagation=0x3)',
+    )

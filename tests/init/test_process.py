@@ -14,7 +14,9 @@ pytestmark = pytest.mark.kernel
 
 def test_the_program_gets_its_arguments_and_environment_and_nothing_else(container):
     container.enter()
-    seen = container.execute("sh", "-c", 'printf "%s|" "$@"; env', "x", "", "a b", "é\n", env=("PATH=/bin", "A=1=2", "B="))
+    seen = container.execute(
+        "sh", "-c", 'printf "%s|" "$@"; env', "x", "", "a b", "é\n", env=("PATH=/bin", "A=1=2", "B=")
+    )
     shown, _, environment = seen.rpartition("|")
     assert shown == "|a b|é\n"
     assert set(environment.splitlines()) == {"PATH=/bin", "A=1=2", "B=", "PWD=/", "SHLVL=1"}
@@ -23,7 +25,12 @@ def test_the_program_gets_its_arguments_and_environment_and_nothing_else(contain
 def test_many_large_arguments_arrive(container):
     container.enter()
     many = ["x" * 1000] * 200
-    assert container.execute("sh", "-c", "echo $#", "sh", *many, env=("PATH=/bin", *(f"V{i}=y" for i in range(1000)))) == "200\n"
+    assert (
+        container.execute(
+            "sh", "-c", "echo $#", "sh", *many, env=("PATH=/bin", *(f"V{i}=y" for i in range(1000)))
+        )
+        == "200\n"
+    )
 
 
 def test_a_program_needs_an_argument(init):
@@ -38,11 +45,17 @@ def test_a_program_must_be_told_first(init, op):
 # ---------------------------------------------------------------- HOME
 
 PASSWD = {
-    "the user's line": ("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:,,,:/home/user:/bin/sh\n", "/home/user"),
+    "the user's line": (
+        "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:,,,:/home/user:/bin/sh\n",
+        "/home/user",
+    ),
     "the first of two": ("a:x:1000:1:::/no\nb:x:1000:1::/first:\nc:x:1000:1::/second:\n", "/"),
     "the last line without its end": ("user:x:1000:1000::/home/user:/bin/sh", "/home/user"),
     "a line without a shell": ("user:x:1000:1000::/home/user\n", "/home/user"),
-    "a line after one that is too long": (f"root:x:0:0:{'x' * 10000}:/:\nuser:x:1000:1::/home/user:\n", "/home/user"),
+    "a line after one that is too long": (
+        f"root:x:0:0:{'x' * 10000}:/:\nuser:x:1000:1::/home/user:\n",
+        "/home/user",
+    ),
     "a line that is too long": (f"user:x:1000:0:{'x' * 10000}:/home/user:\n", "/"),
     "a line far down": ("other:x:1:1::/:\n" * 5000 + "user:x:1000:1::/home/user:\n", "/home/user"),
     "no line": ("root:x:0:0:root:/root:/bin/sh\n", "/"),
@@ -77,6 +90,13 @@ def test_home_of_the_environment_stays(container):
     assert [line for line in environment.splitlines() if "HOME" in line] == ["HOME=/mine"]
 
 
+def test_an_empty_home_counts_as_none(container):
+    (container.root / "etc/passwd").write_text("user:x:1000:1000::/home/user:\n")
+    container.enter()
+    environment = container.execute("env", env=("PATH=/bin", "HOME=", "HOMES=1"), uid=1000)
+    assert [line for line in environment.splitlines() if "HOME" in line] == ["HOME=/home/user", "HOMES=1"]
+
+
 def test_home_is_not_set_when_nobody_asks(container):
     container.enter()
     assert "HOME" not in container.execute("env")
@@ -109,7 +129,9 @@ def test_the_working_directory_is_entered(container):
     assert container.execute("/bin/pwd") == "/tmp/sub\n"
 
 
-@pytest.mark.parametrize(("path", "error"), [("/missing", "ENOENT"), ("/etc/file", "ENOTDIR"), ("", "ENOENT")])
+@pytest.mark.parametrize(
+    ("path", "error"), [("/missing", "ENOENT"), ("/etc/file", "ENOTDIR"), ("", "ENOENT")]
+)
 def test_a_working_directory_that_is_none_fails(container, path, error):
     (container.root / "etc/file").touch()
     container.enter()
@@ -243,7 +265,8 @@ def test_a_program_that_can_not_run_is_explained(programs, name, path, error, ev
 
 
 @pytest.mark.parametrize(
-    ("content", "error"), [("#!/missing\n", "ENOENT"), ("\x7fELF nonsense", "ENOEXEC"), ("text", "ENOEXEC"), ("", "ENOEXEC")]
+    ("content", "error"),
+    [("#!/missing\n", "ENOENT"), ("\x7fELF nonsense", "ENOEXEC"), ("text", "ENOEXEC"), ("", "ENOEXEC")],
 )
 def test_a_program_that_the_kernel_refuses_comes_with_its_file(container, content, error):
     file = container.root / "tmp/program"

@@ -76,7 +76,13 @@ def test_every_op_cut_at_every_byte_is_refused(static):
 def test_an_empty_program_is_done(init):
     init.send(b"")
     answer, fd = init.answer()
-    assert (answer.kind, answer.index, answer.error, answer.text, fd) == (protocol.ANSWER_DONE, 0, 0, "", None)
+    assert (answer.kind, answer.index, answer.error, answer.text, fd) == (
+        protocol.ANSWER_DONE,
+        0,
+        0,
+        "",
+        None,
+    )
 
 
 def test_63_descriptors_and_the_program_are_the_most(init):
@@ -96,7 +102,9 @@ def test_a_request_without_a_program_is_refused(init):
     assert init.failed()[:2] == ("EBADMSG", "recvmsg(): not a request")
 
 
-@pytest.mark.parametrize("make", [os.pipe, lambda: (os.open("/", os.O_PATH),), lambda: (os.open("/", os.O_RDONLY),)])
+@pytest.mark.parametrize(
+    "make", [os.pipe, lambda: (os.open("/", os.O_PATH),), lambda: (os.open("/", os.O_RDONLY),)]
+)
 def test_a_program_must_be_in_a_file(init, make):
     init.send(None, make())
     assert init.failed()[:2] == ("EBADMSG", "fstat(): the program is not in a file")

@@ -37,7 +37,14 @@ def test_closed_standard_streams_become_the_null_device(start):
 
 @pytest.fixture
 def ignored_signals():
-    numbers = [signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGRTMIN, signal.SIGRTMAX]
+    numbers = [
+        signal.SIGHUP,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGCHLD,
+        signal.SIGRTMIN,
+        signal.SIGRTMAX,
+    ]
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     yield
     for number, handler in before.items():
@@ -82,7 +89,9 @@ def test_a_stop_signal_while_it_waits_changes_nothing(init):
     init.run(("UNSHARE", 0))
 
 
-@pytest.mark.parametrize("words", [[], ["x"], ["2"], ["-3"], ["3x"], [""], ["99999999999"], ["3", "4"], ["999"]])
+@pytest.mark.parametrize(
+    "words", [[], ["x"], ["2"], ["-3"], ["3x"], [""], ["99999999999"], ["3", "4"], ["999"]]
+)
 def test_it_does_nothing_without_the_number_of_a_socket(binary, words):
     done = subprocess.run([binary, *words], capture_output=True, timeout=DEADLINE, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
@@ -92,7 +101,11 @@ def test_it_does_nothing_when_its_socket_is_none(binary):
     """As when a container makes it run again by a `#!/proc/self/exe` line."""
     with open("/dev/zero", "rb") as zero:
         done = subprocess.run(
-            [binary, str(zero.fileno())], pass_fds=[zero.fileno()], capture_output=True, timeout=DEADLINE, check=False
+            [binary, str(zero.fileno())],
+            pass_fds=[zero.fileno()],
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
         )
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
