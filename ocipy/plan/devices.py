@@ -93,9 +93,9 @@ def rules(entries: list[dict[str, Any]], pointer: str = "") -> tuple[Rule, ...]:
     for i, entry in enumerate(entries):
         listed += _rule(entry, f"{pointer}/{i}")
     start = max((i for i, rule in enumerate(listed) if rule.is_everything), default=-1)
-    first = () if start >= 0 else (Rule(False),)
-    first, *rest = (*first, *listed[max(start, 0) :], *DEFAULT)
-    return (first, *_live(rest))
+    if start < 0:
+        start, listed = 0, [Rule(False), *listed]
+    return (listed[start], *_live([*listed[start + 1 :], *DEFAULT]))
 
 
 def _live(listed: list[Rule]) -> list[Rule]:
