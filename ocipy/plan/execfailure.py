@@ -1,12 +1,13 @@
 """Why execve(2) refused a file, from what can be seen of it: pure, so that every case is a test.
 
-Source: execve(2), elf(5), linux/elf.h.
+Source: execve(2), elf(5), linux/elf.h, linux/elf-em.h.
 """
 
 from __future__ import annotations
 
 from ocipy.linux import const
 
+#: e_machine -> what uname(1) calls a machine of that kind
 _MACHINES = {
     3: "x86",
     8: "mips",
@@ -16,10 +17,27 @@ _MACHINES = {
     40: "arm",
     62: "x86_64",
     183: "aarch64",
-    243: "riscv64",
-    258: "loongarch64",
+    243: "riscv",
+    258: "loongarch",
 }
 _S_IFMT, _S_IFDIR, _S_IFREG = 0o170000, 0o040000, 0o100000
+_ET_EXEC, _ET_DYN, _PT_INTERP = 2, 3, 3
+_MAX_SEGMENTS = 64
+
+
+def words(error, bare, lookup):
+    """The error in the words that engines look for, as runc has them.
+
+    bare:   was the program named without a slash, so that PATH decides?
+    lookup: was the file not even found?
+    """
+    if error == const.ENOENT:
+        return "executable file not found in $PATH" if bare and lookup else "no such file or directory"
+    if error in (const.EACCES, const.EISDIR):
+        return "permission denied"
+    if error == const.EPERM:
+        return "operation not permitted"
+    return ""
 
 
 def reason(error, mode, noexec, head, machine):
@@ -36,55 +54,93 @@ def reason(error, mode, noexec, head, machine):
     if mode & _S_IFMT != _S_IFREG:
         return "it is not a regular file"
     if error == const.EACCES:
-        if noexec:
-            return "its filesystem is mounted noexec"
-        if not mode & 0o111:
-            return f"it is not executable, mode {mode & 0o7777:04o}"
-        return ""
+        return _refusal(mode, noexec, head)
     if head[:2] == b"#!":
         return _script(error, head)
     if head[:4] == b"\x7fELF":
         return _elf(error, head, machine)
     if error == const.ENOEXEC:
-        return "it is empty" if not head else "it is neither a program nor a script that begins with #!"
+        return _no_program(head)
     return ""
 
 
+def _refusal(mode, noexec, head):
+    if noexec:
+        return "its filesystem is mounted noexec"
+    permissions = mode & 0o7777
+    if not mode & 0o111:
+        return f"it is not executable, mode {permissions:04o}"
+    if mode & 0o111 != 0o111:
+        return f"mode {permissions:04o} does not let everyone execute it"
+    interpreter = _interpreter_of_line(head) if head[:2] == b"#!" else ""
+    return f"its interpreter {interpreter} can't be executed" if interpreter else ""
+
+
+def _no_program(head):
+    if not head:
+        return "it is empty"
+    if head[:5] == b"\xef\xbb\xbf#!":
+        return "a byte order mark stands before its #!"
+    if head.lstrip()[:2] == b"#!":
+        return "white space stands before its #!"
+    return "it is neither a program nor a script that begins with #!"
+
+
+def _interpreter_of_line(head):
+    """What a first line names after #!, "" when nothing."""
+    named = head[2:].partition(b"\n")[0].split(None, 1)
+    return named[0].decode("utf-8", "backslashreplace") if named else ""
+
+
 def _script(error, head):
-    line, newline, _ = head[2:].partition(b"\n")
-    words = line.split(None, 1)
-    if not words:
+    line = head[2:].partition(b"\n")[0]
+    interpreter = _interpreter_of_line(head)
+    if not interpreter:
         return "its first line names no interpreter"
-    interpreter = words[0].decode("utf-8", "backslashreplace")
-    if line.endswith(b"\r"):
-        return f"its lines end in CRLF, so its interpreter is {interpreter.rstrip()} and a carriage return"
     if error == const.ENOENT:
-        return f"its interpreter {interpreter} does not exist"
+        if line.endswith(b"\r"):
+            return f"its lines end in CRLF, so its interpreter is {interpreter} and a carriage return"
+        return f"its interpreter {interpreter} does not exist, or lacks its own"
     return f"its interpreter is {interpreter}"
 
 
 def _elf(error, head, machine):
     wide, order = head[4:5] == b"\x02", "big" if head[5:6] == b"\x02" else "little"
-    built_for = _MACHINES.get(int.from_bytes(head[18:20], order), "another machine")
+
+    def word(at, size):
+        return int.from_bytes(head[at : at + size], order)
+
     if error == const.ENOEXEC:
-        return f"it is a program for {built_for}, this host is {machine}"
+        built_for = _MACHINES.get(word(18, 2), "another machine")
+        if not _serves(machine, built_for):
+            return f"it is a program for {built_for}, this host is {machine}"
+        if word(16, 2) not in (_ET_EXEC, _ET_DYN):
+            return "it is an ELF file, but no program"
+        return "it is a damaged program"
     if error == const.ENOENT:
-        interpreter = _elf_interpreter(head, wide, order)
+        interpreter = _elf_interpreter(head, wide, word)
         if interpreter:
             return f"its ELF interpreter {interpreter} does not exist"
     return ""
 
 
-def _elf_interpreter(head, wide, order):
+def _serves(machine, built_for):
+    """Could a host of this machine, as uname(2) says it, run what is built for that one?"""
+    if machine in ("i386", "i486", "i586", "i686"):
+        machine = "x86"
+    return machine.startswith(built_for) and not (built_for == "x86" and machine == "x86_64")
+
+
+def _elf_interpreter(head, wide, word):
     """The path of the PT_INTERP segment, "" when there is none among the first bytes."""
-
-    def word(at, size):
-        return int.from_bytes(head[at : at + size], order)
-
-    table, entry, count = (word(32, 8), word(54, 2), word(56, 2)) if wide else (word(28, 4), word(42, 2), word(44, 2))
-    for i in range(min(count, 64)):
+    table, entry, count = (
+        (word(32, 8), word(54, 2), word(56, 2)) if wide else (word(28, 4), word(42, 2), word(44, 2))
+    )
+    for i in range(min(count, _MAX_SEGMENTS)):
         at = table + i * entry
-        if word(at, 4) == 3:  # PT_INTERP
-            offset, size = (word(at + 8, 8), word(at + 32, 8)) if wide else (word(at + 4, 4), word(at + 16, 4))
+        if word(at, 4) == _PT_INTERP:
+            offset, size = (
+                (word(at + 8, 8), word(at + 32, 8)) if wide else (word(at + 4, 4), word(at + 16, 4))
+            )
             return head[offset : offset + size].rstrip(b"\0").decode("utf-8", "backslashreplace")
     return ""

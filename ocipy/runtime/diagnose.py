@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from ocipy.errors import OcipyError
-from ocipy.linux import const
 from ocipy.runtime.channel import ExecFailure
+
+HEAD = 4096  # bytes of a file that are looked at: an ELF file's segments are listed among them
 
 
 class ExecError(OcipyError):
@@ -16,40 +17,34 @@ class ExecError(OcipyError):
 def explain(error, program):
     """An error of a step as it is, or, if it is one of finding or executing the program, as its reason.
 
-    runc's words, which engines turn into exit statuses 127 and 126, come first.
+    The words, which engines turn into exit statuses 127 and 126, come first and are runc's:
+    ``exec: "nope": executable file not found in $PATH``.
     """
     if not isinstance(error, ExecFailure):
         return error
-    number = error.cause.errno
-    evidence = error.evidence
-    try:
-        reason = ""
-        if evidence is not None:
-            from ocipy.plan import execfailure
+    from ocipy.plan import execfailure
+    from ocipy.plan.steps import Lookup
 
-            reason = execfailure.reason(number, *_look(evidence))
-    finally:
-        if evidence is not None:
-            os.close(evidence)
-    bare = "/" not in program
-    if number == const.ENOENT and bare and not reason:
-        words = "executable file not found in $PATH"
-    elif number == const.ENOENT:
-        words = "no such file or directory"
-    elif number in (const.EACCES, const.EPERM):
-        words = "permission denied" if number == const.EACCES else "operation not permitted"
-    else:
-        words = os.strerror(number).lower()
-    text = f'exec: "{program}": {words}' if bare and "PATH" in words else f'exec "{program}": {words}'
-    return ExecError(text + (f" ({reason})" if reason else ""))
+    number = error.cause.errno
+    words = execfailure.words(number, "/" not in program, isinstance(error.step, Lookup))
+    seen = ""
+    if error.evidence is not None:
+        try:
+            seen = execfailure.reason(number, *_look(error.evidence))
+        finally:
+            os.close(error.evidence)
+    text = f'exec: "{program}": {words or os.strerror(number).lower()}'
+    return ExecError(text + (f" ({seen})" if seen else ""))
 
 
 def _look(fd):
     """(mode, is mounted noexec, first bytes, machine) of a file."""
     info = os.fstat(fd)
     noexec = bool(os.fstatvfs(fd).f_flag & os.ST_NOEXEC)
-    try:
-        head = os.pread(fd, 4096, 0)
-    except OSError:  # a descriptor without reading, or a directory
-        head = b""
+    head = b""
+    if info.st_mode & 0o170000 == 0o100000:  # S_ISREG: reading from anything else may not end
+        try:
+            head = os.pread(fd, HEAD, 0)
+        except OSError:
+            pass  # O_PATH: init was not allowed to read it
     return info.st_mode, noexec, head, os.uname().machine
