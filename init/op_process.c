@@ -204,11 +204,14 @@ static int check_executable(const char *path)
     return errno == EPERM || errno == ENOSYS ? 0 : errno;
 }
 
-/* What the runtime looks at to say what is wrong with a file. */
+/* What the runtime looks at to say what is wrong with a file.  Called only before the end, so that standard
+ * input can make room: the payload's RLIMIT_NOFILE may leave no other number. */
 static int open_evidence(const char *path)
 {
-    int fd = open_resolved(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
+    int fd;
 
+    close(STDIN_FILENO);
+    fd = open_resolved(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
     return fd >= 0 ? fd : open_resolved(AT_FDCWD, path, O_PATH, RESOLVE_NO_MAGICLINKS);
 }
 

@@ -24,8 +24,8 @@
  *   start: connect -----------------------------------------------------> execve; the connection closes by
  *                                                                         itself: end of file is success
  *
- * A request is one message: 1 byte 'P', with descriptors by SCM_RIGHTS: the first is a file (a memfd) that
- * holds the program, the others are what its 'f' arguments index (0 is the first of them).  All received
+ * A request is one message: 1 byte 'P', with descriptors by SCM_RIGHTS: the first is a regular file (a memfd)
+ * that holds the program, the others are what its 'f' arguments index (0 is the first of them).  All received
  * descriptors but the standard streams are close-on-exec; those of a request are closed when its program ends.
  *
  * A program is ops back to back, little-endian, without padding:
@@ -38,6 +38,8 @@
  *
  * An answer is one message: struct answer, then `length` bytes of text, with at most one descriptor.
  * After ANSWER_FAIL init exits with status 1.  When the runtime's end closes, init exits with status 1.
+ * The text is UTF-8 as far as the program was; control characters, quotes and backslashes are escaped as in C,
+ * long strings are cut and end in "...", and what the kernel had to say more follows in brackets.
  *
  * ocipy/plan/protocol.py has the same table; a test reads this header and compares.
  */
@@ -89,31 +91,36 @@
                                     widened to search; ENOSYS is ignored */                                    \
     X(31, DUMPABLE, "i")                                                                                       \
     X(32, NO_NEW_PRIVS, "")                                                                                    \
-    X(33, SCHEDULER, "b")        /* struct sched_attr */                                                       \
+    X(33, SCHEDULER, "b")        /* struct sched_attr, of exactly the size that it says */                     \
     X(34, IOPRIO, "i")                                                                                         \
     X(35, PERSONALITY, "i")                                                                                    \
-    X(36, MEMPOLICY, "ib")       /* set_mempolicy(mode | flags, bits of nodes) */                              \
+    X(36, MEMPOLICY, "ib")       /* set_mempolicy(mode | flags, bits of nodes, at most 1024) */                \
     X(37, AFFINITY, "b")         /* sched_setaffinity(bits of processors) */                                   \
     X(38, UMASK, "i")                                                                                          \
     X(39, BOUNDING, "i")         /* drop every capability that is not in this mask from the bounding set */    \
     X(40, KEEP_CAPS, "i")        /* PR_SET_KEEPCAPS */                                                         \
     X(41, SETGROUPS, "b")        /* uint32 each */                                                             \
-    X(42, SETGID, "i")                                                                                         \
+    X(42, SETGID, "i")           /* all of them; -1 and what 32 bits don't hold are refused */                 \
     X(43, SETUID, "i")                                                                                         \
     X(44, CAPSET, "iii")         /* effective, permitted, inheritable */                                       \
     X(45, AMBIENT, "i")          /* clear the ambient set, raise those of this mask */                         \
     X(46, SECCOMP, "bi")         /* filter (struct sock_filter each), seccomp(2) flags; answers FD when the    \
-                                    flags ask for a listener */                                                \
-    X(47, CHDIR, "s")            /* and the directory must lie inside the root (CVE-2024-21626) */             \
+                                    flags ask for a listener.  Does what EXECVE does before execve(2), so that \
+                                    of the system calls only execve is needed when EXECVE follows at once */   \
+    X(47, CHDIR, "s")            /* and the directory must lie inside the root (CVE-2024-21626).  What may not \
+                                    be entered yet (EACCES, EPERM) is tried again by LOOKUP, SECCOMP, EXECVE,  \
+                                    whose failure then has the index of this op: put it before SETUID */       \
     X(48, RAISE_RLIMIT, "ii")    /* resource, hard limit: raise it if it is lower; the soft one stays */        \
     X(49, SET_RLIMIT, "iii")     /* resource, soft, hard */                                                    \
     /* the program */                                                                                          \
-    X(50, PROCESS, "lli")        /* args, env, uid or -1: with a uid, and no HOME in env, HOME is taken from   \
-                                    the container's /etc/passwd, else "/".  Stays in force to EXECVE; another  \
-                                    one after LOOKUP changes all but the file: a hook's argv[0] is its own */  \
+    X(50, PROCESS, "lli")        /* args, env, uid or -1: with a uid, and no HOME or an empty one in env, HOME \
+                                    is taken from the container's /etc/passwd, else "/".  Stays in force to    \
+                                    EXECVE; another one after LOOKUP changes all but the file: a hook's        \
+                                    argv[0] is its own */                                                      \
     X(51, LOOKUP, "")            /* find args[0] (in PATH of env when it has no slash); a failure may carry a  \
                                     descriptor of the file for the runtime to say why */                       \
-    X(52, WAIT_START, "f")       /* close the runtime's socket, accept(2) on the listener; answers go there */ \
+    X(52, WAIT_START, "f")       /* close the runtime's socket, accept(2) on the listener; answers go there.   \
+                                    Who connects after the first gets ECONNRESET or ECONNREFUSED */            \
     X(53, EXECVE, "")            /* verify the working directory once more, execve what LOOKUP found */
 
 enum op {

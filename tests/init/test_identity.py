@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import struct
 
 import pytest
@@ -80,6 +81,9 @@ FAILURES = {
         "EINVAL",
         "set_mempolicy(0x2) with 129 bytes of nodes",
     ),
+    "SET_RLIMIT of no resource": (("SET_RLIMIT", 99, 1, 1), "EINVAL", "prlimit64(0, 99, {1, 1})"),
+    "SET_RLIMIT that is soft beyond hard": (("SET_RLIMIT", 7, 9, 8), "EINVAL", "prlimit64(0, 7, {9, 8})"),
+    "RAISE_RLIMIT of no resource": (("RAISE_RLIMIT", 99, 1), "EINVAL", "prlimit64(0, 99, NULL)"),
     "SECCOMP of a part of a filter": (
         ("SECCOMP", b"abc", 0),
         "EINVAL",
@@ -181,6 +185,26 @@ def test_memory_nodes_are_chosen(init):
     assert " bind:0 " in init.read("numa_maps")
     init.run(("MEMPOLICY", 0, b""))
     assert " bind:0 " not in init.read("numa_maps")
+
+
+def limits(init, number):
+    return resource.prlimit(init.pid, number)
+
+
+def test_limits_are_set(init):
+    init.run(("SET_RLIMIT", resource.RLIMIT_NOFILE, 10, 20), ("SET_RLIMIT", resource.RLIMIT_CORE, 0, 0))
+    assert (limits(init, resource.RLIMIT_NOFILE), limits(init, resource.RLIMIT_CORE)) == ((10, 20), (0, 0))
+
+
+def test_a_limit_is_raised_only_when_it_is_lower(init):
+    init.run(("SET_RLIMIT", resource.RLIMIT_NOFILE, 10, 20), ("RAISE_RLIMIT", resource.RLIMIT_NOFILE, 20))
+    assert limits(init, resource.RLIMIT_NOFILE) == (10, 20)
+    if int(init.status("CapEff"), 16) >> 24 & 1:  # CAP_SYS_RESOURCE
+        init.run(("RAISE_RLIMIT", resource.RLIMIT_NOFILE, 30))
+        assert limits(init, resource.RLIMIT_NOFILE) == (10, 30)
+    init.run(("CAPSET", 0, 0, 0))
+    failure = init.failure(("RAISE_RLIMIT", resource.RLIMIT_NOFILE, 40))
+    assert failure == ("EPERM", "prlimit64(0, 7, {10, 40})")
 
 
 @pytest.mark.parametrize(("flags", "permissions"), [(0, "3f1b0000"), (CLONE_NEWUSER, "3f130008")])

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.conftest import need
-from tests.init.driver import CLONE_NEWNS, MS_PRIVATE, MS_SHARED
+from tests.init.driver import CLONE_NEWNS, MS_PRIVATE
 
 pytestmark = pytest.mark.kernel
 
@@ -63,7 +63,7 @@ def test_write_follows_self_of_a_procfs(init):
 
 
 def test_write_follows_no_magic_link(init, directory):
-    fd, path = directory
+    path = directory[1]
     file = os.open(path / "file", os.O_WRONLY)
     proc = os.open("/proc", os.O_PATH)
     assert init.failure(("WRITE", 0, f"{os.getpid()}/fd/{file}", "x"), fds=(proc,))[0] == "ELOOP"
@@ -159,7 +159,7 @@ def test_after_a_pivot_nothing_is_left_of_the_old_root(container):
 
 
 def test_a_pivot_unmounts_nothing_of_another_namespace(start, root):
-    """Were mounts of the old root still shared when it is detached, their peers would lose what is on them."""
+    """Were mounts of the old root still shared when it is detached, its peers would lose what is on them."""
     outer, inner = start(), start()
     outer.run(("UNSHARE", CLONE_NEWNS), ("PROPAGATION", MS_PRIVATE, 1))
     outer.inside("mount", "-t", "tmpfs", "none", root / "tmp")

@@ -15,9 +15,9 @@ from tests.init.driver import (
     CLONE_NEWTIME,
     CLONE_NEWUSER,
     CLONE_NEWUTS,
+    DEADLINE,
     MS_PRIVATE,
     MS_SHARED,
-    DEADLINE,
 )
 
 pytestmark = pytest.mark.kernel

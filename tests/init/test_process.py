@@ -1,6 +1,7 @@
 """The program: its directory, its environment, its file, its start."""
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -103,8 +104,8 @@ def test_home_is_not_set_when_nobody_asks(container):
 
 
 TRAPS = {
-    "a fifo": lambda path: os.mkfifo(path),
-    "a directory": lambda path: os.mkdir(path),
+    "a fifo": os.mkfifo,
+    "a directory": os.mkdir,
     "a device that never ends": lambda path: os.mknod(path, 0o20666, os.makedev(1, 5)),
     "a symlink to itself": lambda path: os.symlink("passwd", path),
     "a magic link": lambda path: os.symlink("/proc/self/fd/1", path),
@@ -277,6 +278,18 @@ def test_a_program_that_the_kernel_refuses_comes_with_its_file(container, conten
     name, text, index, fd = container.failed()
     assert (name, text, index) == (error, 'execve("/tmp/program")', 2)
     assert os.read(fd, 100) == content.encode()
+    os.close(fd)
+
+
+def test_the_file_comes_even_when_no_descriptor_is_free(container):
+    file = container.root / "tmp/program"
+    file.write_text("#!/missing\n")
+    file.chmod(0o755)
+    container.enter()
+    words = ("PROCESS", ("/tmp/program",), (), -1)
+    container.send(program(words, "LOOKUP", ("SET_RLIMIT", resource.RLIMIT_NOFILE, 3, 3), "EXECVE"))
+    name, _, _, fd = container.failed()
+    assert name == "ENOENT"
     os.close(fd)
 
 
