@@ -20,8 +20,12 @@ MAKING = (
 
 def runtime(flags) -> "Runtime":
     """The Runtime that the global flags describe."""
+    import _signal
+
     from ocipy.runtime import Runtime
 
+    # A caller may ignore it, and then the kernel throws away what becomes of our children.
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     return Runtime(
         root=flags["root"] or None,
         systemd_cgroup=flags["systemd-cgroup"],

@@ -74,7 +74,7 @@ static PyMethodDef methods[] = {
     X(getcpu) X(getdents64) X(gettid) X(ioctl) X(mount_setattr) X(move_mount) X(name_to_handle_at)             \
     X(open_tree) X(openat2) X(pidfd_getfd) X(pidfd_open) X(pidfd_send_signal) X(prctl) X(prlimit64)            \
     X(renameat2) X(sched_setaffinity) X(setfsgid) X(setfsuid) X(setns) X(statfs) X(statx) X(umount2)           \
-    X(unshare) X(waitid) X(keyctl) X(seccomp) X(landlock_create_ruleset)
+    X(signalfd4) X(unshare) X(waitid) X(keyctl) X(seccomp) X(landlock_create_ruleset)
 
 static int exec_module(PyObject *module)
 {

@@ -150,10 +150,11 @@ def pidfd_send_signal(pidfd, signal):
     return _do("pidfd_send_signal", _syscall.SYS_pidfd_send_signal, (pidfd, signal), pidfd, signal, None, 0)
 
 
-def prlimit64(pid, resource, soft, hard):
-    """prlimit64(2): set both limits of a process."""
-    new = soft.to_bytes(8, "little") + hard.to_bytes(8, "little")
-    return _do("prlimit64", _syscall.SYS_prlimit64, (pid, resource, soft, hard), pid, resource, new, None)
+def signalfd(signals):
+    """signalfd4(2) of these signals, close-on-exec and non-blocking."""
+    mask = sum(1 << number - 1 for number in signals).to_bytes(8, "little")
+    flags = os.O_CLOEXEC | os.O_NONBLOCK
+    return _do("signalfd4", _syscall.SYS_signalfd4, (-1, "...", 8, flags), -1, mask, 8, flags)
 
 
 def fstatfs_type(fd):

@@ -18,6 +18,7 @@ The order of a create, each part with its reason where it is made (laws: order.p
 from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
+from ocipy.linux import const
 from ocipy.plan import dev, identity, mounts, naming, resources, steps
 
 HOOKS_BEFORE_START = ("prestart", "createRuntime", "createContainer")
@@ -248,7 +249,8 @@ def _mounts(context):
         made += now
         late += after
     if context.options.notify_socket:
-        made.append(steps.Bind(context.options.notify_socket, "/run/notify"))
+        attrs = const.MOUNT_ATTR_RDONLY | const.MOUNT_ATTR_NOSUID | const.MOUNT_ATTR_NODEV | const.MOUNT_ATTR_NOEXEC
+        made.append(steps.Bind(context.options.notify_socket, "/run/notify", attr_set=attrs))
     made += dev.dev_steps(config, context)
     if context.process and context.process["cwd"] != "/":
         made.append(steps.MakeDir(context.process["cwd"], "/process/cwd"))

@@ -106,24 +106,37 @@ class Container:
 
     # ------------------------------------------------------------ verbs
 
-    def start(self):
-        """Let the container's program run.  Its failure to execute, and a failing hook, end the container."""
+    def start(self, relay_to=None):
+        """Let the container's program run.  Its failure to execute, and a failing hook, end the container.
+
+        relay_to: called with the relay of the container's sd_notify socket, if there is one; by default start
+                  waits until the program is ready, which then is no longer under the container's lock
+        """
         with self._entry:
             lifecycle.require(self.status, "start")
             self._run_hooks("startContainer")
+            relay = self._bind_notify()
             try:
                 self._start()
             except OcipyError:
                 self._kill_and_wait()
                 raise
             self._run_hooks("poststart")
+        if relay and relay_to:
+            relay_to(relay)
+        elif relay:
+            relay.forward(self._document["pid"])
+            relay.close()
+
+    def _bind_notify(self):
+        caller = self._private.get("notify") and os.environ.get("NOTIFY_SOCKET")
+        if not caller:
+            return None
+        from ocipy.runtime.notify import Relay
+
+        return Relay(self._entry.path, caller)
 
     def _start(self):
-        notify = None
-        if self._private.get("notify"):
-            from ocipy.runtime import notify as notify_module
-
-            notify = notify_module.Relay(self._entry.path)
         channel = self._connect()
         try:
             from ocipy.plan import steps
@@ -137,11 +150,9 @@ class Container:
         except OcipyError as error:
             from ocipy.runtime import diagnose
 
-            raise diagnose.explain(error, self._private["program"]) from error
+            raise diagnose.explain(error, self._private["program"]) from None
         finally:
             channel.close()
-        if notify:
-            notify.forward(self.pid)
 
     def _made(self, _, fd):
         """What init makes between start and execve is the listener of its seccomp filter."""

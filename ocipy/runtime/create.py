@@ -62,6 +62,7 @@ def create(
     cgroup = cgroups.open_manager(facts.cgroup, path, id, rootless, runtime.cgroup_manager)
     entry = runtime._store.create(id)
     making = _Making(runtime, entry, loaded, bundle, cgroup, bool(notify))
+    making.private["no_new_keyring"] = no_new_keyring
     try:
         making.run(plan, fds.count)
         if has_terminal:

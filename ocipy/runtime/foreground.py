@@ -5,59 +5,149 @@ from __future__ import annotations
 import os
 
 import _signal
+import select
 
+from ocipy.errors import ContainerError
 from ocipy.linux import const
-from ocipy.linux.syscalls import prctl
+from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal, prctl, signalfd
 
-#: Not for the container: they speak of our own children and terminal, or can't be caught.
+#: They stop us when we touch a terminal from the background, which is what the shell's user expects; and those
+#: that a fault of our own raises.
+_UNBLOCKED = frozenset(
+    (_signal.SIGTTIN, _signal.SIGTTOU, _signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL)
+)
+#: Not for the container: they speak of our own children and pipes, or can't be caught.
 _OURS = frozenset((_signal.SIGCHLD, _signal.SIGKILL, _signal.SIGSTOP, _signal.SIGURG, _signal.SIGPIPE))
+#: They end the wait for somebody to read a terminal's last words.
+_FATAL = frozenset((_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM))
+_SIGINFO = 128  # bytes of struct signalfd_siginfo; the first four are the number
 
 
 class Foreground:
-    """Signals are blocked and taken one by one while a container runs, so that none is lost or half handled."""
+    """Signals are blocked and taken one by one while a container runs, so that none is lost or half handled.
+
+    signals:   whether to do so: a command does, a library leaves them alone
+    subreaper: adopt what the container leaves behind
+    """
 
     def __init__(self, signals, subreaper):
         self.signals = signals
         self.subreaper = subreaper
-        self.master = None
+        self.terminal = None
+        self.relay = None
+        self._blocked = frozenset()
         self._old_mask = None
 
     def __enter__(self):
         if self.subreaper:
             prctl(const.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if self.signals:
-            self._old_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+            self._blocked = frozenset(_signal.valid_signals()) - _UNBLOCKED
+            self._old_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, self._blocked)
         return self
 
     def __exit__(self, *_):
+        if self.terminal:
+            self.terminal.close()
+        if self.relay:
+            self.relay.close()
         if self._old_mask is not None:
+            # What came too late for the container must not end us: our exit status is the container's.
+            while _signal.sigtimedwait(self._blocked, 0):
+                pass
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._old_mask)
-        if self.master is not None:
-            os.close(self.master)
 
     def take_terminal(self, master):
-        self.master = master
+        """Serve a container's terminal, by its master, which is used up."""
+        from ocipy.runtime.terminal import Terminal
+
+        try:
+            self.terminal = Terminal(master)
+        except BaseException:
+            os.close(master)
+            raise
+
+    def take_relay(self, relay):
+        """Serve the sd_notify socket of a container."""
+        self.relay = relay
 
     def wait(self, pid):
-        """Wait for our child `pid`; returns its wait status."""
-        if not self.signals:
-            return os.waitpid(pid, 0)[1]
+        """Wait for our child `pid` and meanwhile serve it; its wait status."""
+        if not (self.signals or self.terminal or self.relay):
+            return _checked(lambda: os.waitpid(pid, 0))[1]
+        pidfd = _checked(lambda: pidfd_open(pid))
+        signal_fd = signalfd(self._blocked) if self.signals else -1
+        try:
+            if self.terminal:
+                self.terminal.set_raw()
+            return self._serve(pid, pidfd, signal_fd)
+        finally:
+            os.close(pidfd)
+            if signal_fd >= 0:
+                os.close(signal_fd)
+
+    def _serve(self, pid, pidfd, signal_fd):
+        status, poll, polled = None, select.poll(), {}
         while True:
-            status = self._reap(pid)
-            if status is not None:
+            if status is None:
+                status = self._reap(pid)
+                if status is not None and self.terminal:
+                    self.terminal.end()
+            if status is not None and not (self.terminal and self.terminal.to_us):
                 return status
-            number = _signal.sigwaitinfo(_signal.valid_signals()).si_signo
-            if number not in _OURS:
-                os.kill(pid, number)  # our child until we reap it: the pid can't be another's
+            wanted = self._interest(pidfd if status is None else -1, signal_fd)
+            if wanted != polled:
+                poll, polled = select.poll(), wanted
+                for fd, events in wanted.items():
+                    poll.register(fd, events)
+            ready = dict(poll.poll())
+            if signal_fd in ready and not self._take_signals(signal_fd, pidfd, status is not None):
+                return status
+            if self.terminal:
+                self.terminal.handle(ready)
+            if self.relay and self.relay.fd in ready and self.relay.receive(0):
+                self.relay.close()
+                self.relay = None
+
+    def _interest(self, pidfd, signal_fd):
+        wanted = self.terminal.interest() if self.terminal else {}
+        for fd in (pidfd, signal_fd, self.relay.fd if self.relay else -1):
+            if fd >= 0:
+                wanted[fd] = select.POLLIN
+        return wanted
+
+    def _take_signals(self, signal_fd, pidfd, ended):
+        """Forward what came; False when it ends us."""
+        while True:
+            try:
+                number = int.from_bytes(os.read(signal_fd, _SIGINFO)[:4], "little")
+            except BlockingIOError:
+                return True
+            if ended:
+                if number in _FATAL:
+                    return False
+            elif number == _signal.SIGWINCH and self.terminal:
+                self.terminal.resize()
+            elif number not in _OURS:
+                if number == _signal.SIGCONT and self.terminal:
+                    self.terminal.set_raw()  # a shell that brings us back gives us its own modes
+                try:
+                    pidfd_send_signal(pidfd, number)
+                except ProcessLookupError:
+                    pass  # it has just ended
 
     def _reap(self, pid):
         """Reap what has ended; the wait status of `pid` if it is among them."""
         while True:
-            try:
-                found, status = os.waitpid(-1 if self.subreaper else pid, os.WNOHANG)
-            except ChildProcessError:
-                return 0
+            found, status = _checked(lambda: os.waitpid(-1 if self.subreaper else pid, os.WNOHANG))
             if found == pid:
                 return status
             if not found:
                 return None
+
+
+def _checked(call):
+    try:
+        return call()
+    except (ChildProcessError, ProcessLookupError):
+        raise ContainerError("its exit status is lost: SIGCHLD is ignored, or somebody else waited") from None

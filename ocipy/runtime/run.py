@@ -15,14 +15,14 @@ def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, si
     """
     if detach:
         container = create.create(runtime, bundle, id, **options)
-        _start(container)
+        _start(container, keep)
         return 0
     from ocipy.runtime.foreground import Foreground
 
     with Foreground(signals, subreaper=signals and not no_subreaper) as foreground:
         container = create.create(runtime, bundle, id, detach=False, terminal=foreground.take_terminal, **options)
         try:
-            _start(container)
+            _start(container, keep, foreground.take_relay)
             status = foreground.wait(container._document["pid"])
         finally:
             if not keep:
@@ -30,9 +30,10 @@ def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, si
     return process.exit_status(status)
 
 
-def _start(container):
+def _start(container, keep, relay_to=None):
     try:
-        container.start()
+        container.start(relay_to)
     except BaseException:
-        container.runtime.delete(container.id, force=True)
+        if not keep:
+            container.runtime.delete(container.id, force=True)
         raise

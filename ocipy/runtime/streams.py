@@ -27,18 +27,26 @@ def inherited(preserve_fds) -> Inherited:
     Raises UsageError when one of them is not open.
     """
     count, env = 0, ()
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "").isdigit():
-        count = int(os.environ["LISTEN_FDS"])
+    listen = os.environ.get("LISTEN_FDS", "")
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and listen.isascii() and listen.isdigit():
+        count = int(listen)
         env = (f"LISTEN_FDS={count}", "LISTEN_PID=1")
         if names := os.environ.get("LISTEN_FDNAMES"):
             env += (f"LISTEN_FDNAMES={names}",)
     total = count + preserve_fds
     for fd in range(3, 3 + total):
-        try:
-            os.fstat(fd)
-        except OSError:
-            raise UsageError(f"file descriptor {fd} is to be passed on, but is not open") from None
+        # One that is close-on-exec we have opened ourselves.
+        if not _is_open(fd) or fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+            raise UsageError(f"file descriptor {fd} is to be passed on, but is not open")
     return Inherited(total, env)
+
+
+def _is_open(fd):
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def check_console(has_terminal, console_socket, detach):
@@ -47,6 +55,10 @@ def check_console(has_terminal, console_socket, detach):
         raise UsageError("cannot allocate tty if runc will detach without setting console socket")
     if console_socket and not (has_terminal and detach):
         raise UsageError("cannot use console socket if runc will not detach or allocate tty")
+    if has_terminal and not console_socket:
+        from ocipy.runtime import terminal
+
+        os.close(terminal.find())  # before anything is made
 
 
 def hand_over_terminal(execution, process, console_socket, terminal):
