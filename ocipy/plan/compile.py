@@ -43,6 +43,7 @@ class Context:
         self.mount_label = self.linux.get("mountLabel") or ""
         self.uids = _mappings(self.linux.get("uidMappings"))
         self.gids = _mappings(self.linux.get("gidMappings"))
+        self.warnings = []
         self.seccomp = _seccomp(self.linux.get("seccomp"))
         # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
         # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
@@ -82,7 +83,7 @@ def compile(config, options, facts) -> steps.Plan:
         *_enter(context),
         *identity_made,
     )
-    return steps.Plan(create, started, warnings)
+    return steps.Plan(create, started, (*context.warnings, *warnings))
 
 
 def _refuse_unsupported(context):
@@ -121,7 +122,13 @@ def _beginning(context):
     """
     path = context.linux.get("cgroupsPath") or ""
     made = (steps.MakeCgroup(path, "/linux/cgroupsPath" if path else ""),)
-    limits = resources.cgroup_steps(context.linux.get("resources") or {}, context.facts.cgroup)
+    limits = resources.cgroup_steps(
+        context.linux.get("resources") or {},
+        context.facts.cgroup,
+        rootless=context.facts.rootless or context.facts.user_namespace,
+        disabled=not context.options.cgroups,
+        warnings=context.warnings,
+    )
     if context.facts.cgroup is not None and context.facts.cgroup.mode in ("v1", "hybrid"):
         return (*made, *_namespaces(context), *limits)
     return (*made, *limits, *_namespaces(context))

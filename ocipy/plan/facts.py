@@ -35,6 +35,6 @@ class Options(Record):
     no_pivot: bool = False
     no_new_keyring: bool = False
     preserve_fds: int = 0
-    console: bool = False  # a terminal is there to be served: console socket, or our own
     env: tuple = ()  # what the runtime adds for its caller: LISTEN_FDS, NOTIFY_SOCKET
     notify_socket: str = ""  # host directory to bind at /run/notify, "" for none
+    cgroups: bool = True  # False: --cgroup-manager disabled

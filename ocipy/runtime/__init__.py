@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import os
-
-from ocipy.errors import ContainerError, UsageError
+from ocipy.errors import ContainerError
 from ocipy.runtime.container import Container
 from ocipy.runtime.store import Store
 
@@ -41,8 +39,8 @@ class Runtime:
         cgroup_manager: str = "cgroupfs",
         warn: Callable[[str], None] | None = None,
     ):
-        self._store = Store(root)
-        self.root = self._store.root
+        self.store = Store(root)
+        self.root = self.store.root
         self.cgroup_manager = "systemd" if systemd_cgroup else cgroup_manager
         self.rootless = rootless
         self.warn = warn or (lambda text: None)
@@ -52,52 +50,32 @@ class Runtime:
     def validate(self, bundle: str, strict: bool = False) -> list[Problem]:
         """All that is wrong with a bundle's configuration; raises ConfigError for one that can't be read."""
         from ocipy import formats, spec
+        from ocipy.runtime.create import bundle_directory
 
-        problems, warnings = spec.validate(formats.load(_bundle(bundle)).data, strict)
+        problems, warnings = spec.validate(formats.load(bundle_directory(bundle)).data, strict)
         for warning in warnings:
             self.warn(str(warning))
         return problems
 
     def plan(self, bundle: str, id: str = "plan", **options: Any) -> Plan:
-        """What `create` and `start` would do, in order; touches nothing."""
-        from ocipy import formats
-        from ocipy.runtime import host
+        """What `create` and `start` would do, in order; touches nothing.
 
-        directory = _bundle(bundle)
-        return self._compile(formats.load(directory), self._options(directory, id, options), host.facts(), options)
+        options: those of `create`; the ones that a plan does not depend on are ignored
+        """
+        from ocipy.runtime.create import Planned
 
-    def _compile(self, loaded, options, facts, keywords):
-        # Not at the top: start, state, kill and delete have no use for it, and it takes 3 ms to import.
-        from ocipy import spec
-        from ocipy.plan.compile import compile
-
-        for warning in spec.require(loaded.data, loaded.source, keywords.get("strict", False)):
-            self.warn(str(warning))
-        return compile(loaded.data, options, facts)
-
-    def _options(self, bundle, id, keywords):
-        from ocipy.plan.facts import Options
-
-        return Options(
-            id,
-            bundle,
-            no_pivot=keywords.get("no_pivot", False),
-            no_new_keyring=keywords.get("no_new_keyring", False),
-            preserve_fds=keywords.get("preserve_fds", 0),
-            console=bool(keywords.get("console_socket")),
-            env=tuple(keywords.get("env", ())),
-            notify_socket=keywords.get("notify_socket", ""),
-        )
+        known = ("no_pivot", "no_new_keyring", "strict")
+        return Planned(self, bundle, id, **{name: options[name] for name in known if name in options}).plan
 
     def load(self, id: str) -> Container:
         """The container of this id.  Raises ContainerError when there is none."""
-        entry = self._store.entry(id)
+        entry = self.store.entry(id)
         return Container(self, entry, entry.load())
 
     def list(self) -> list[dict[str, Any]]:
         """The state of every container, as `Container.state` has it."""
         found = []
-        for id in self._store.ids():
+        for id in self.store.ids():
             try:
                 found.append(self.load(id).state())
             except ContainerError:
@@ -120,7 +98,7 @@ class Runtime:
 
     def delete(self, id: str, force: bool = False) -> None:
         """Delete a container; with force, one that is missing or half made too."""
-        entry = self._store.entry(id)
+        entry = self.store.entry(id)
         try:
             container = Container(self, entry, entry.load())
         except ContainerError:
@@ -131,11 +109,3 @@ class Runtime:
                 entry.remove()
             return
         container.delete(force)
-
-
-def _bundle(bundle):
-    directory = os.path.abspath(bundle)
-    if not os.path.isdir(directory):
-        raise UsageError(f"bundle {bundle}: no such directory")
-    return directory
-

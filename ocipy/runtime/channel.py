@@ -114,10 +114,7 @@ class Channel:
 
     def _read(self):
         size = protocol.ANSWER_SIZE + protocol.MAX_TEXT
-        try:
-            message, ancillary, _, _ = self.socket.recvmsg(size, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
-        except ConnectionResetError:
-            return b"", None
+        message, ancillary, _, _ = self.socket.recvmsg(size, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
         fd = None
         for level, kind, data in ancillary:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
@@ -157,7 +154,11 @@ class Program:
     def finish_executed(self):
         """Wait until what Execve executes has taken over: then the socket closes by itself."""
         while True:
-            message, fd = self.channel._read()
+            try:
+                message, fd = self.channel._read()
+            except ConnectionResetError:
+                # Whoever is second to connect is not accepted any more: that is no success.
+                raise StepError(self.origin[0], "init did not take it: it has been started already") from None
             if not message:
                 return
             answer = protocol.decode(message)
@@ -175,7 +176,10 @@ class Program:
         self._made = {}
 
     def _next(self):
-        message, fd = self.channel._read()
+        try:
+            message, fd = self.channel._read()
+        except ConnectionResetError:  # it ended before it had read all that we sent
+            message, fd = b"", None
         if not message:
             step = self.origin[0]
             raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer)

@@ -231,7 +231,9 @@ class Container:
                 os.close(pidfd)
             process.reap(self._document["pid"])
         # Without a pid namespace of its own, the others live on.
-        self.cgroup.kill()
+        cgroup = self.cgroup
+        if cgroup.procs():
+            cgroup.kill()
 
     def _destroy(self):
         """Cgroups, hooks, state: in this order, so that what fails can be done again."""

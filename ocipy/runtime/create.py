@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-from ocipy import cgroups, formats
-from ocipy.errors import OcipyError, UsageError
-from ocipy.plan import steps
-from ocipy.runtime import host, process
+from ocipy import cgroups, formats, spec
+from ocipy.errors import OcipyError, UsageError, describe
+from ocipy.plan import resources, steps
+from ocipy.plan.compile import compile
+from ocipy.plan.facts import Options
+from ocipy.runtime import host, process, streams
 from ocipy.runtime.container import Container, listen
 from ocipy.runtime.execute import Execution
 from ocipy.spec import jsontext
@@ -39,101 +41,111 @@ def create(
     preserve_fds:   descriptors from 3 up that the program inherits
     terminal:       called with the terminal's master, instead of a console socket (`run` in the foreground)
     """
-    from ocipy.runtime import _bundle, streams
-
-    bundle = _bundle(bundle)
-    fds = streams.inherited(preserve_fds)
-    notify = os.environ.get("NOTIFY_SOCKET", "")
-    entry = runtime._store.entry(id)
-    loaded = formats.load(bundle)
-    has_terminal = bool((loaded.data.get("process") or {}).get("terminal"))
-    streams.check_console(has_terminal, console_socket, detach=terminal is None)
-    keywords = {"no_pivot": no_pivot, "no_new_keyring": no_new_keyring, "strict": strict}
-    keywords |= {"preserve_fds": fds.count, "env": fds.env}
-    if notify:
-        keywords["notify_socket"] = f"{entry.path}/notify"
-        keywords["env"] += ("NOTIFY_SOCKET=/run/notify/notify.sock",)
-    facts = host.facts()
-    plan = runtime._compile(loaded, runtime._options(bundle, id, keywords), facts, keywords)
-    for warning in plan.warnings:
-        runtime.warn(warning)
-    rootless = facts.rootless or facts.user_namespace
-    path = (loaded.data.get("linux") or {}).get("cgroupsPath") or ""
-    cgroup = cgroups.open_manager(facts.cgroup, path, id, rootless, runtime.cgroup_manager)
-    entry = runtime._store.create(id)
-    making = _Making(runtime, entry, loaded, bundle, cgroup, bool(notify))
-    making.private["no_new_keyring"] = no_new_keyring
-    try:
-        making.run(plan, fds.count)
-        if has_terminal:
-            streams.hand_over_terminal(making.execution, loaded.data["process"], console_socket, terminal)
+    inherited = streams.inherited(preserve_fds)
+    planned = Planned(
+        runtime, bundle, id, no_pivot=no_pivot, no_new_keyring=no_new_keyring, strict=strict, inherited=inherited
+    )
+    asked = planned.config.get("process") or {}
+    streams.check_console(bool(asked.get("terminal")), console_socket, detach=terminal is None)
+    with _Making(runtime, planned) as making:
+        execution = making.run()
+        if asked.get("terminal"):
+            streams.hand_over_terminal(execution, asked, console_socket, terminal)
         if pidfd_socket:
-            streams.send_descriptor(pidfd_socket, making.execution.pidfd, b"pidfd")
+            streams.send_descriptor(pidfd_socket, execution.pidfd, b"pidfd")
         if pid_file:
-            write_pid_file(pid_file, making.execution.pid)
-        making.finish(plan)
-    except BaseException:
-        making.undo()
-        raise
-    finally:
-        making.execution.close()
-    entry.unlock()
+            write_pid_file(pid_file, execution.pid)
+        making.finish()
     return making.container
 
 
-class _Making:
-    """A container between mkdir of its state and `created`."""
+class Planned:
+    """A bundle, read and checked, with the plan for it: all that comes before the first effect."""
 
-    def __init__(self, runtime, entry, loaded, bundle, cgroup, notify):
-        self.entry = entry
-        self.root = runtime.root
+    def __init__(
+        self, runtime, bundle, id, *, no_pivot=False, no_new_keyring=False, strict=False, inherited=None
+    ):
+        directory = bundle_directory(bundle)
+        loaded = formats.load(directory)
+        for warning in spec.require(loaded.data, loaded.source, strict):
+            runtime.warn(str(warning))
         self.config = loaded.data
-        self.cgroup = cgroup
-        root = self.config["root"]["path"]
-        self.document = {
-            "ociVersion": self.config["ociVersion"],
-            "id": entry.id,
-            "pid": 0,
-            "status": "creating",
-            "bundle": bundle,
-            "rootfs": root if root.startswith("/") else os.path.normpath(f"{bundle}/{root}"),
-            "created": process.now_rfc3339(),
-            "owner": "",
-            "annotations": self.config.get("annotations") or {},
-            "ocipy": {"phase": "creating", "notify": notify},
-        }
-        self.container = Container(runtime, entry, self.document)
+        self.facts = host.facts()
+        notify = inherited is not None and bool(os.environ.get("NOTIFY_SOCKET"))
+        env = inherited.env if inherited else ()
+        self.options = Options(
+            id,
+            directory,
+            no_pivot=no_pivot,
+            no_new_keyring=no_new_keyring,
+            preserve_fds=inherited.count if inherited else 0,
+            env=(*env, "NOTIFY_SOCKET=/run/notify/notify.sock") if notify else env,
+            notify_socket=f"{runtime.root}/{id}/notify" if notify else "",
+            cgroups=runtime.cgroup_manager != "disabled",
+        )
+        self.plan = compile(self.config, self.options, self.facts)
+        for warning in self.plan.warnings:
+            runtime.warn(warning)
+
+    def cgroup(self, manager):
+        """The manager of the cgroup that the plan makes."""
+        path = (self.config.get("linux") or {}).get("cgroupsPath") or ""
+        rootless = self.facts.rootless or self.facts.user_namespace
+        return cgroups.open_manager(self.facts.cgroup, path, self.options.id, rootless, manager)
+
+
+def bundle_directory(bundle):
+    """The absolute path of a bundle that is a directory."""
+    directory = os.path.abspath(bundle)
+    if not os.path.isdir(directory):
+        raise UsageError(f"bundle {bundle}: no such directory")
+    return directory
+
+
+class _Making:
+    """A container between mkdir of its state and `created`; leaving it with an error undoes everything."""
+
+    def __init__(self, runtime, planned):
+        self.plan = planned.plan
+        self.config = planned.config
+        self.preserve = planned.options.preserve_fds
+        self.cgroup = planned.cgroup(runtime.cgroup_manager)
+        self.entry = runtime.store.create(planned.options.id)
+        self.document = _document(planned)
+        self.private = self.document["ocipy"]
+        self.container = Container(runtime, self.entry, self.document)
         self.execution = None
 
-    @property
-    def private(self):
-        return self.document["ocipy"]
+    def __enter__(self):
+        return self
 
-    def run(self, plan, preserve):
-        hooks = self.config.get("hooks") or {}
-        self.private["hooks"] = {kind: hooks[kind] for kind in LATER_HOOKS if hooks.get(kind)}
-        if self.config.get("process"):
-            self.private["program"] = self.config["process"]["args"][0]
-        self.private["start"] = [[type(step).__name__, str(step), step.pointer] for step in plan.start]
-        if any(isinstance(step, steps.LoadSeccomp) for step in plan.start):
-            from ocipy.runtime import seccomp
+    def __exit__(self, kind, *_):
+        try:
+            if kind:
+                self._undo()
+            else:
+                self.entry.unlock()
+        finally:
+            if self.execution:
+                self.execution.close()
 
-            self.private["listener"] = seccomp.listener_of(self.config)
+    def run(self):
+        """Do the plan up to the moment at which init could be told to wait for start."""
         self.entry.write("config.json", jsontext.dump(self.config).encode(), durable=False)
         if self.private["notify"]:
             os.mkdir(f"{self.entry.path}/notify", 0o755)
         self._record()
-        self.execution = Execution(self.cgroup, self.root, self._run_hooks, preserve, self._record)
-        self.execution.notify = self._notify
-        self.execution.needed_controllers = {
-            step.controller for step in plan.create if isinstance(step, steps.WriteCgroup)
-        }
+        self.execution = Execution(
+            self.cgroup, self.container.runtime.root, self._run_hooks, self.preserve, self._record, self._notify
+        )
+        self.execution.needed_controllers = resources.needed(self.plan.create)
         try:
-            self.execution.run(plan.create)
+            self.execution.run(self.plan.create)
         except OcipyError as error:
             from ocipy.runtime import diagnose
 
-            raise diagnose.explain(error, self.private.get("program", "")) from error
+            raise diagnose.explain(error, self.private["program"]) from error
+        return self.execution
 
     def _record(self):
         """What a `delete --force` after our death would need to know."""
@@ -153,48 +165,82 @@ class _Making:
         from ocipy.runtime import seccomp
 
         state = self.container._state_for_hooks("creating")
-        seccomp.hand_over(seccomp.listener_of(self.config), fd, state, self.document["pid"])
+        seccomp.hand_over(self.private["listener"], fd, state, self.document["pid"])
 
-    def finish(self, plan):
+    def finish(self):
         """The container is created when init waits and the state says so."""
         listener = listen(self.entry)
         waiting = self.entry.hold_waiting()
         try:
-            if plan.start:
-                self.execution.hand_over(plan.start, listener.fileno(), waiting)
+            if self.plan.start:
+                self.execution.hand_over(self.plan.start, listener.fileno(), waiting)
             self.private["phase"] = "created"
             self._record()
         finally:
             listener.close()
             os.close(waiting)
 
-    def undo(self):
+    def _undo(self):
         if self.execution:
             self.execution.undo()
         try:
             self.cgroup.kill()
             self.cgroup.remove()
         except OSError as error:
-            self.container.runtime.warn(f"cgroup of a failed create stays: {error}")
+            self.container.runtime.warn(f"cgroup of a failed create stays: {describe(error)}")
         self._run_poststop()
         self.entry.remove()
 
     def _run_poststop(self):
         """A create that fails after its hooks began is undone as `delete` would: runtime-spec lifecycle 12, 13."""
-        if not (self.execution and self.execution.pid and self.private["hooks"].get("poststop")):
+        listed = self.private["hooks"].get("poststop")
+        if not (listed and self.execution and self.execution.pid):
             return
         from ocipy.runtime import hooks
 
         state = self.container._state_for_hooks("stopped", 0)
-        hooks.run_poststop(self.private["hooks"]["poststop"], state, self.document["bundle"], self.container.runtime.warn)
+        hooks.run_poststop(listed, state, self.document["bundle"], self.container.runtime.warn)
+
+
+def _document(planned):
+    """The state document; what is not for the public is below "ocipy"."""
+    config, bundle = planned.config, planned.options.bundle
+    root = config["root"]["path"]
+    hooks = config.get("hooks") or {}
+    private = {
+        "phase": "creating",
+        "notify": bool(planned.options.notify_socket),
+        "no_new_keyring": planned.options.no_new_keyring,
+        "hooks": {kind: hooks[kind] for kind in LATER_HOOKS if hooks.get(kind)},
+        "program": config["process"]["args"][0] if config.get("process") else "",
+        # How to speak of what init still has to do when start comes.
+        "start": [[type(step).__name__, str(step), step.pointer] for step in planned.plan.start],
+    }
+    if any(isinstance(step, steps.LoadSeccomp) for step in (*planned.plan.create, *planned.plan.start)):
+        from ocipy.runtime import seccomp
+
+        private["listener"] = seccomp.listener_of(config)
+    return {
+        "ociVersion": config["ociVersion"],
+        "id": planned.options.id,
+        "pid": 0,
+        "status": "creating",
+        "bundle": bundle,
+        "rootfs": root if root.startswith("/") else os.path.normpath(f"{bundle}/{root}"),
+        "created": process.now_rfc3339(),
+        "owner": "",
+        "annotations": config.get("annotations") or {},
+        "ocipy": private,
+    }
 
 
 def write_pid_file(path, pid):
     """The pid as decimal text, there at once or not at all."""
     temporary = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}"
     try:
-        with open(temporary, "w", encoding="ascii") as file:
-            file.write(str(pid))
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.write(fd, str(pid).encode())
+        os.close(fd)
         os.rename(temporary, path)
     except OSError as error:
-        raise UsageError(f"pid file {path}: {error.strerror}") from error
+        raise UsageError(f"pid file {describe(error)}") from error

@@ -25,7 +25,7 @@ class Execution:
     After `run`: pid, pidfd and started of its first process, master of its terminal, if any.
     """
 
-    def __init__(self, cgroup, root, hooks=None, preserve=0, record=None, streams=()):
+    def __init__(self, cgroup, root, hooks=None, preserve=0, record=None, notify=None, streams=()):
         self.cgroup = cgroup
         self.root = root  # the state root
         self.run_hooks = hooks  # called with (kind, pointer)
@@ -36,7 +36,8 @@ class Execution:
         self.fds = {"proc": host.proc_fd()}
         self.pid = self.pidfd = self.started = None
         self.master = None
-        self.notify = None  # called with the descriptor of a seccomp filter that notifies
+        self.notify = notify  # called with the descriptor of a seccomp filter that notifies
+        self.needed_controllers = ()
         self.userns_ids = None
         self.session = None
         self._program = None  # that init is running
@@ -117,10 +118,10 @@ class Execution:
             self.fds["cgroup"] = self.cgroup.join_fd()
         self._program = self.channel.send(group, self.fds)
 
-    def _cloned(self, _, pidfd):
+    def _cloned(self, pid, pidfd):
         os.waitpid(self.channel.pid, 0)
         self.pidfd = pidfd
-        self.pid = self.channel.pid = _pid_of(pidfd)
+        self.pid = self.channel.pid = pid  # the stage sits in our own pid namespace
         self.started = process.start_time(self.pid)
         self.fds["tasks"] = self._cgroup_files() if self.cgroup else ()
         if self.record:
@@ -221,15 +222,6 @@ class Execution:
                 if each is not None:
                     os.close(each)
         self.fds, self.namespaces, self.master, self.pidfd = {}, {}, None, None
-
-
-def _pid_of(pidfd):
-    """The pid that a pidfd names, in our own pid namespace."""
-    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("Pid:"):
-                return int(line[4:])
-    raise failed(const.EINVAL, "pidfd", pidfd)
 
 
 def _outside(mappings):
