@@ -36,7 +36,7 @@ class Relay:
             os.chmod(path, 0o777)  # the container's user is anybody
         except OSError as error:
             self.socket.close()
-            raise OcipyError(f"notify socket: {error.strerror}") from error
+            raise OcipyError(f"notify socket: {error.strerror.lower()}") from error
         finally:
             os.close(place)
 
@@ -97,7 +97,7 @@ class Relay:
                 poll.register(reader, 0)
                 poll.poll(BARRIER_DEADLINE * 1000)
         except OSError as error:
-            raise OcipyError(f"notify socket {self.caller}: {error.strerror}") from error
+            raise OcipyError(f"notify socket {self.caller}: {error.strerror.lower()}") from error
         finally:
             caller.close()
             for fd in (reader, writer):

@@ -82,6 +82,6 @@ def send_descriptor(path, fd, name):
         rights = fd.to_bytes(4, "little")
         socket.sendmsg([name], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)], _socket.MSG_NOSIGNAL)
     except OSError as error:
-        raise OcipyError(f"socket {path}: {error.strerror}") from error
+        raise OcipyError(f"socket {path}: {error.strerror.lower()}") from error
     finally:
         socket.close()
