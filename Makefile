@@ -53,7 +53,8 @@ $(EXTENSION): setup.py ocipy/linux/_syscall.c
 $(GENERATED): setup.py ocipy/spec/schema_compiler.py $(wildcard spec/*.json)
 	$(SETUP) build_spec --inplace
 
-bin/ocipy: tools/launcher.py $(INIT) $(EXTENSION) $(GENERATED)
+# The dependencies are those of .venv, if it is there.
+bin/ocipy: tools/launcher.py $(INIT) $(EXTENSION) $(GENERATED) $(wildcard $(VENV)/installed)
 	mkdir -p $(@D)
 	$(PYTHON) tools/launcher.py --tree . --output $@
 
@@ -104,9 +105,8 @@ uninstall: ## remove what install installed
 	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(PREFIX)/bin/ocipy
 
 .PHONY: conformance
-conformance: build ## run the OCI validation suite on ocipy; fails on a regression
-	@tools/deps conformance
-	conformance/run $(ARGS)
+conformance: deps build ## run the OCI validation suite on ocipy; fails on a regression
+	$(VENV)/bin/python conformance/run $(ARGS)
 
 .PHONY: bench
 bench: build ## time ocipy beside its peers
