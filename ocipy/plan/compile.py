@@ -121,7 +121,7 @@ def _beginning(context):
     later, so that limits can be written while init makes namespaces.
     """
     path = context.linux.get("cgroupsPath") or ""
-    made = (steps.MakeCgroup(path, "/linux/cgroupsPath" if path else ""),)
+    made = (steps.MakeCgroup(path, pointer="/linux/cgroupsPath" if path else ""),)
     limits = resources.cgroup_steps(
         context.linux.get("resources") or {},
         context.facts.cgroup,
@@ -146,8 +146,8 @@ def _namespaces(context):
     """
     joined = [(kind, *context.namespaces[kind]) for kind in naming.NAMESPACES if kind in context.namespaces]
     joined = [(kind, path, pointer) for kind, path, pointer in joined if path]
-    opened = [steps.OpenNamespace(kind, path, pointer) for kind, path, pointer in joined]
-    join = [steps.JoinNamespace(kind, path, pointer) for kind, path, pointer in joined]
+    opened = [steps.OpenNamespace(kind, path, pointer=pointer) for kind, path, pointer in joined]
+    join = [steps.JoinNamespace(kind, path, pointer=pointer) for kind, path, pointer in joined]
     if not context.facts.rootless:
         join.sort(key=lambda step: step.type == "user")
     made = opened
@@ -155,21 +155,21 @@ def _namespaces(context):
         made += identity.first_steps(context.process, context)
     if not context.facts.rootless and context.has_namespace("user") and not context.new_user:
         # The namespace may deny setgroups: groups of the host's are dropped while it can be done.
-        made.append(steps.Op("SETGROUPS", (b"",), "drop all groups", context.where("user")))
+        made.append(steps.Op("SETGROUPS", (b"",), "drop all groups", pointer=context.where("user")))
     made += join
     if context.new_user:
         made += _new_user(context)
     elif context.has_namespace("user"):
-        made.append(steps.BecomeRoot(context.where("user")))
+        made.append(steps.BecomeRoot(pointer=context.where("user")))
     if context.is_new("time"):
-        made.append(steps.NewNamespaces(("time",), context.where("time")))
+        made.append(steps.NewNamespaces(("time",), pointer=context.where("time")))
         if offsets := context.linux.get("timeOffsets"):
             made.append(_time_offsets(offsets))
     new = [
         kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")
     ]
     made += [steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init")]
-    made.append(steps.Clone(tuple(new), "/linux/namespaces"))
+    made.append(steps.Clone(tuple(new), pointer="/linux/namespaces"))
     return made
 
 
@@ -177,15 +177,15 @@ def _new_user(context):
     uids, gids, facts = context.uids, context.gids, context.facts
     own = _is_self(uids, facts.euid) and _is_self(gids, facts.egid)
     return [
-        steps.NewNamespaces(("user",), context.where("user")),
+        steps.NewNamespaces(("user",), pointer=context.where("user")),
         steps.MapIds(
             uids,
             gids,
-            "/linux/uidMappings",
+            pointer="/linux/uidMappings",
             tool=facts.rootless and not own,
             deny_setgroups=context.deny_setgroups,
         ),
-        steps.BecomeRoot(context.where("user")),
+        steps.BecomeRoot(pointer=context.where("user")),
     ]
 
 
@@ -195,7 +195,7 @@ def _time_offsets(offsets):
         for clock in ("monotonic", "boottime")
         if clock in offsets
     )
-    return steps.TimeOffsets(clocks, "/linux/timeOffsets")
+    return steps.TimeOffsets(clocks, pointer="/linux/timeOffsets")
 
 
 def _names(context):
@@ -203,13 +203,13 @@ def _names(context):
     config, made = context.config, []
     if context.is_new("cgroup"):
         # Its root is the cgroup of the process that makes it: after the join.
-        made.append(steps.NewNamespaces(("cgroup",), context.where("cgroup")))
+        made.append(steps.NewNamespaces(("cgroup",), pointer=context.where("cgroup")))
     if config.get("hostname"):
-        made.append(steps.SetHostname(config["hostname"], "/hostname"))
+        made.append(steps.SetHostname(config["hostname"], pointer="/hostname"))
     if config.get("domainname"):
-        made.append(steps.SetDomainname(config["domainname"], "/domainname"))
+        made.append(steps.SetDomainname(config["domainname"], pointer="/domainname"))
     if context.is_new("network"):
-        made.append(steps.LoopbackUp(context.where("network")))
+        made.append(steps.LoopbackUp(pointer=context.where("network")))
     return made
 
 
@@ -218,20 +218,20 @@ def _sysctls(context):
     made = []
     for name, value in (context.linux.get("sysctl") or {}).items():
         token = name.replace("~", "~0").replace("/", "~1")
-        made.append(steps.SetSysctl(name, value, f"/linux/sysctl/{token}"))
+        made.append(steps.SetSysctl(name, value, pointer=f"/linux/sysctl/{token}"))
     return made
 
 
 def _net_devices(context):
     return [
-        steps.MoveNetDevice(device, (settings or {}).get("name") or device, f"/linux/netDevices/{device}")
+        steps.MoveNetDevice(device, (settings or {}).get("name") or device, pointer=f"/linux/netDevices/{device}")
         for device, settings in (context.linux.get("netDevices") or {}).items()
     ]
 
 
 def _hooks(context, kinds):
     hooks = context.config.get("hooks") or {}
-    return [steps.RunHooks(kind, len(hooks[kind]), f"/hooks/{kind}") for kind in kinds if hooks.get(kind)]
+    return [steps.RunHooks(kind, len(hooks[kind]), pointer=f"/hooks/{kind}") for kind in kinds if hooks.get(kind)]
 
 
 # ---------------------------------------------------------------- the root
@@ -247,8 +247,8 @@ def _mounts(context):
     propagation = context.linux.get("rootfsPropagation") or ""
     made = [
         # A container's mounts must not appear on the host unless asked; the host's may still arrive.
-        steps.Propagation(propagation or "rslave", "/linux/rootfsPropagation" if propagation else ""),
-        steps.AttachRoot(path, "/root/path"),
+        steps.Propagation(propagation or "rslave", pointer="/linux/rootfsPropagation" if propagation else ""),
+        steps.AttachRoot(path, pointer="/root/path"),
     ]
     late = []
     for i, mount in enumerate(config.get("mounts") or ()):
@@ -260,7 +260,7 @@ def _mounts(context):
         made.append(steps.Bind(context.options.notify_socket, "/run/notify", attr_set=attrs))
     made += dev.dev_steps(config, context)
     if context.process and context.process["cwd"] != "/":
-        made.append(steps.MakeDir(context.process["cwd"], "/process/cwd"))
+        made.append(steps.MakeDir(context.process["cwd"], pointer="/process/cwd"))
     return made, late
 
 
@@ -279,7 +279,7 @@ def _without_mount_namespace(context, path):
     ]
     if problems:
         raise ConfigError(problems)
-    return [steps.AttachRoot(path, "/root/path", mount=False)], []
+    return [steps.AttachRoot(path, pointer="/root/path", mount=False)], []
 
 
 def _restrictions(context):
@@ -287,11 +287,11 @@ def _restrictions(context):
     if not context.has_namespace("mount"):
         return made
     for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
-        made.append(steps.ReadonlyPath(path, f"/linux/readonlyPaths/{i}"))
+        made.append(steps.ReadonlyPath(path, pointer=f"/linux/readonlyPaths/{i}"))
     for i, path in enumerate(context.linux.get("maskedPaths") or ()):
-        made.append(steps.Mask(path, f"/linux/maskedPaths/{i}"))
+        made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}"))
     if context.config["root"].get("readonly"):
-        made.append(steps.ReadonlyRoot("/root/readonly"))
+        made.append(steps.ReadonlyRoot(pointer="/root/readonly"))
     return made
 
 
@@ -299,10 +299,10 @@ def _enter(context):
     how = "CHROOT"
     if context.has_namespace("mount"):
         how = "MOVE_ROOT" if context.options.no_pivot else "PIVOT"
-    made = [steps.EnterRoot("/root/path", how=how)]
+    made = [steps.EnterRoot(pointer="/root/path", how=how)]
     propagation = context.linux.get("rootfsPropagation")
     if propagation and how != "CHROOT":
-        made.append(steps.Propagation(propagation, "/linux/rootfsPropagation"))
+        made.append(steps.Propagation(propagation, pointer="/linux/rootfsPropagation"))
     return made + _sysctls(context) + session_steps(context)
 
 
@@ -312,11 +312,11 @@ def session_steps(context):
     if context.terminal:
         at = f"{context.pointer}/terminal"
         console = int(not context.executing)
-        made.append(steps.Op("OPEN_PTY", (), "open a terminal of the container's devpts", at))
-        made.append(steps.Op("TERMINAL", (console,), "make it the controlling terminal", at))
+        made.append(steps.Op("OPEN_PTY", (), "open a terminal of the container's devpts", pointer=at))
+        made.append(steps.Op("TERMINAL", (console,), "make it the controlling terminal", pointer=at))
     return made
 
 
 def _start(context):
     last = identity.last_steps(context.process, context)
-    return (steps.WaitStart(), *last, steps.Execve(context.process["args"][0], "/process/args"))
+    return (steps.WaitStart(), *last, steps.Execve(context.process["args"][0], pointer="/process/args"))

@@ -46,7 +46,7 @@ def dev_steps(config, context):
     if not any(m["destination"].rstrip("/") == "/dev/ptmx" for m in mounts) and "/dev/ptmx" not in asked:
         made.append(steps.MakeSymlink("/dev/ptmx", "pts/ptmx", replace=True))
     if context.terminal:
-        made.append(steps.MakeFile("/dev/console", "/process/terminal"))
+        made.append(steps.MakeFile("/dev/console", pointer="/process/terminal"))
     return made
 
 
@@ -76,5 +76,5 @@ def _listed(device, pointer, context):
 def _device(path, kind, major, minor, mode, uid, gid, pointer, context):
     """mknod(2), or a bind of the host's node where a user namespace may not make nodes."""
     if kind != "p" and (context.new_user or context.facts.user_namespace or context.facts.rootless):
-        return steps.Bind(path, path, pointer, device=(kind, major, minor), nofollow=True)
-    return steps.MakeDevice(path, kind, major, minor, mode, pointer, uid=uid, gid=gid)
+        return steps.Bind(path, path, pointer=pointer, device=(kind, major, minor), nofollow=True)
+    return steps.MakeDevice(path, kind, major, minor, mode, pointer=pointer, uid=uid, gid=gid)

@@ -66,7 +66,7 @@ def compile_exec(config, process, options, facts, entry, setgroups_denied=False)
         *made,
     )
     last = identity.last_steps(process, context)
-    return steps.Plan(create, (*last, steps.Execve(process["args"][0], "/args/0")), warnings)
+    return steps.Plan(create, (*last, steps.Execve(process["args"][0], pointer="/args/0")), warnings)
 
 
 def exec_context(config, process, options, facts, setgroups_denied):

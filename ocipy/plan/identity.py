@@ -169,10 +169,10 @@ def first_steps(process, context):
     # and runc carries on.
     hopeless = facts.rootless or facts.user_namespace
     if score is not None and not (hopeless and score < facts.oom_score_adj):
-        made.append(steps.SetOomScoreAdj(score, f"{at}/oomScoreAdj"))
+        made.append(steps.SetOomScoreAdj(score, pointer=f"{at}/oomScoreAdj"))
     for i, limit in enumerate(process.get("rlimits") or ()):
         number = RLIMIT_NUMBER[limit["type"]]
-        made.append(steps.RaiseRlimit(limit["type"], number, limit["hard"], f"{at}/rlimits/{i}"))
+        made.append(steps.RaiseRlimit(limit["type"], number, limit["hard"], pointer=f"{at}/rlimits/{i}"))
     return made
 
 
@@ -191,7 +191,7 @@ def _rlimits(process, context):
             RLIMIT_NUMBER[limit["type"]],
             limit["soft"],
             limit["hard"],
-            f"{context.pointer}/rlimits/{i}",
+            pointer=f"{context.pointer}/rlimits/{i}",
         )
         for i, limit in enumerate(process.get("rlimits") or ())
     ]
@@ -226,13 +226,13 @@ def identity_steps(process, context):
     env = environment(process, context.options.env)
     has_home = any(entry.startswith("HOME=") for entry in env)
     args = tuple(process["args"])
-    made.append(steps.Process(args, env, f"{at}/args", home_uid=-1 if has_home else uid))
-    made.append(steps.Lookup(args[0], f"{at}/args/0"))
+    made.append(steps.Process(args, env, pointer=f"{at}/args", home_uid=-1 if has_home else uid))
+    made.append(steps.Lookup(args[0], pointer=f"{at}/args/0"))
     return made, warnings
 
 
 def _op(op, arguments, text, pointer=""):
-    return steps.Op(op, arguments, text, pointer)
+    return steps.Op(op, arguments, text, pointer=pointer)
 
 
 def _priorities(process, context):
@@ -297,14 +297,14 @@ def _labels(process, context):
             )
         text = f"use AppArmor profile {profile} from execve on"
         path = "self/attr/apparmor/exec"
-        made.append(steps.WriteProc(path, f"exec {profile}", text, f"{at}/apparmorProfile"))
+        made.append(steps.WriteProc(path, f"exec {profile}", text, pointer=f"{at}/apparmorProfile"))
     if label := process.get("selinuxLabel"):
         if not context.facts.selinux:
             raise ConfigError(
                 Problem(f"{at}/selinuxLabel", "SELinux is not enabled on this host", "no-selinux")
             )
         text = f"use SELinux label {label} from execve on"
-        made.append(steps.WriteProc("self/attr/exec", label, text, f"{at}/selinuxLabel"))
+        made.append(steps.WriteProc("self/attr/exec", label, text, pointer=f"{at}/selinuxLabel"))
     return made
 
 

@@ -102,7 +102,7 @@ def mount_steps(index, mount, context):
             raise _problem(
                 pointer + "/options", "remount changes flags only, not filesystem options", "remount"
             )
-        return [steps.SetMountAttr(target, pointer, options.attr_set, options.attr_clr)], []
+        return [steps.SetMountAttr(target, pointer=pointer, attr_set=options.attr_set, attr_clr=options.attr_clr)], []
     if is_bind:
         return [_bind(mount, options, target, context, pointer)], []
     if fstype == "cgroup":
@@ -151,7 +151,7 @@ def _bind(mount, options, target, context, pointer):
     return steps.Bind(
         source,
         target,
-        pointer,
+        pointer=pointer,
         recursive=options.rbind,
         attr_set=options.attr_set,
         attr_clr=options.attr_clr,
@@ -172,7 +172,7 @@ def _filesystem(mount, options, fstype, target, context, pointer):
     if fstype == "tmpfs" and attr_set & readonly:
         # Later mounts and devices may need their places in it: it becomes read-only when all is there.
         attr_set &= ~readonly
-        late.append(steps.SetMountAttr(target, pointer, readonly))
+        late.append(steps.SetMountAttr(target, pointer=pointer, attr_set=readonly))
     elif attr_set & readonly and fstype != "cgroup2":
         data.append("ro")  # the superblock too, as mount(2) does; cgroup2's is the host's as well
     if context.mount_label and fstype not in UNLABELLED:
@@ -182,7 +182,7 @@ def _filesystem(mount, options, fstype, target, context, pointer):
     step = steps.MountFs(
         fstype,
         target,
-        pointer,
+        pointer=pointer,
         source=source,
         options=(*options.superblock, *data),
         attr_set=attr_set,
@@ -226,13 +226,13 @@ def _cgroup(options, target, context, pointer):
         return [], []
     if layout.mode == "v2":
         if own_namespace:
-            return [steps.MountFs("cgroup2", target, pointer, source="cgroup", attr_set=attrs, **rest)], []
-        return [steps.BindCgroup("", target, pointer, attr_set=attrs, **rest)], []
+            return [steps.MountFs("cgroup2", target, pointer=pointer, source="cgroup", attr_set=attrs, **rest)], []
+        return [steps.BindCgroup("", target, pointer=pointer, attr_set=attrs, **rest)], []
     made = [
         steps.MountFs(
             "tmpfs",
             target,
-            pointer,
+            pointer=pointer,
             source="tmpfs",
             options=("mode=755",),
             attr_set=attrs & ~readonly,
@@ -245,13 +245,13 @@ def _cgroup(options, target, context, pointer):
             kind = {"fstype": "cgroup", "source": "cgroup", "options": controllers}
             made.append(steps.MountFs(target=place, pointer=pointer, attr_set=attrs, **kind))
         else:
-            made.append(steps.BindCgroup(controllers[0], place, pointer, attr_set=attrs))
+            made.append(steps.BindCgroup(controllers[0], place, pointer=pointer, attr_set=attrs))
         made += [
-            steps.MakeSymlink(f"{target}/{controller}", name, pointer)
+            steps.MakeSymlink(f"{target}/{controller}", name, pointer=pointer)
             for controller in controllers
             if controller != name and "=" not in controller
         ]
-    late = [steps.SetMountAttr(target, pointer, readonly)] if attrs & readonly else []
+    late = [steps.SetMountAttr(target, pointer=pointer, attr_set=readonly)] if attrs & readonly else []
     return made, late
 
 

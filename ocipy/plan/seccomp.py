@@ -176,4 +176,4 @@ def seccomp_steps(profile: dict[str, Any]) -> list[steps.Step]:
     """The step that loads the filter of `linux.seccomp`."""
     count = sum(len(call["names"]) for call in profile.get("syscalls") or ())
     summary = f"{count} system calls, else {profile['defaultAction']}"
-    return [steps.LoadSeccomp(jsontext.dump(profile), flags(profile), summary, "/linux/seccomp")]
+    return [steps.LoadSeccomp(jsontext.dump(profile), flags(profile), summary, pointer="/linux/seccomp")]

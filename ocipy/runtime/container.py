@@ -143,7 +143,7 @@ class Container:
 
             # What create gave init to do after start; all that is needed of it here is how to speak of it.
             origin = [
-                (steps.Execve(self._private["program"], pointer) if name == "Execve" else steps.Op(name, (), text, pointer))
+                (steps.Execve(self._private["program"], pointer=pointer) if name == "Execve" else steps.Op(name, (), text, pointer=pointer))
                 for name, text, pointer in self._private["start"]
             ]
             Program(channel, origin, self._made).finish_executed()

@@ -27,7 +27,7 @@ def bind(step, root):
         program = _program(step.profile, root)
     except OSError as error:
         raise StepError(step, error, step.pointer, _hint(error)) from error
-    return steps.Op("SECCOMP", (program, step.flags), str(step), step.pointer)
+    return steps.Op("SECCOMP", (program, step.flags), str(step), pointer=step.pointer)
 
 
 def _hint(error):
