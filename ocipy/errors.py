@@ -4,16 +4,22 @@ Each is worded once, where it happens, on one line, lower case, without a full s
 ``__main__``.  Nothing that was made stays behind one.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def one_line(text):
+
+def one_line(text: object) -> str:
     """Text as one line that a terminal and a log parser can take: control characters are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
 
 
-def describe(error):
+def describe(error: object) -> str:
     """An exception as the end of a sentence: the failed call, the errno by name and in words.
 
     >>> describe(FileNotFoundError(2, 'open_tree(AT_FDCWD, "/x", 0x1)'))
@@ -35,7 +41,7 @@ class OcipyError(Exception):
 
     exit_status = 1
 
-    def __str__(self):
+    def __str__(self) -> str:
         return one_line(super().__str__())
 
 
@@ -57,22 +63,22 @@ class Problem:
 
     __slots__ = ("message", "pointer", "rule")
 
-    def __init__(self, pointer, message, rule):
+    def __init__(self, pointer: str, message: str, rule: str):
         self.pointer = pointer
         self.message = message
         self.rule = rule
 
-    def __str__(self):
+    def __str__(self) -> str:
         where = f"{self.pointer}: " if self.pointer else ""
         return one_line(f"{where}{self.message}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Problem({self.pointer!r}, {self.message!r}, {self.rule!r})"
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(other) is Problem and repr(self) == repr(other)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(repr(self))
 
 
@@ -83,7 +89,7 @@ class ConfigError(OcipyError):
     'config.json: /hostname: needs a uts namespace'
     """
 
-    def __init__(self, problems, source="config.json"):
+    def __init__(self, problems: Problem | Iterable[Problem], source: str = "config.json"):
         if isinstance(problems, Problem):
             problems = [problems]
         self.problems = tuple(problems)
@@ -100,7 +106,7 @@ class StepError(OcipyError):
     hint:    what might be the reason, where known
     """
 
-    def __init__(self, step, cause, pointer="", hint=""):
+    def __init__(self, step: object, cause: object, pointer: str = "", hint: str = ""):
         self.step, self.cause, self.pointer, self.hint = step, cause, pointer, hint
         where = f" (config.json {pointer})" if pointer else ""
         why = f" ({hint})" if hint else ""

@@ -67,7 +67,9 @@ class Record(metaclass=_RecordType):
     def __init__(self, *args: Any, **kwargs: Any):
         fields = self._fields
         if len(args) > len(fields) - len(self._by_name):
-            raise TypeError(f"{type(self).__name__} takes {len(fields) - len(self._by_name)} fields, got {len(args)}")
+            raise TypeError(
+                f"{type(self).__name__} takes {len(fields) - len(self._by_name)} fields, got {len(args)}"
+            )
         put = object.__setattr__
         for name, value in zip(fields, args):
             put(self, name, value)

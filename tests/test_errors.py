@@ -4,7 +4,9 @@ from ocipy.errors import ConfigError, Problem, StepError, describe, one_line
 
 
 def test_a_failed_call_ends_in_errno_and_words_that_callers_match():
-    assert describe(PermissionError(1, 'fsmount(5, "x")')) == 'fsmount(5, "x"): EPERM: operation not permitted'
+    assert (
+        describe(PermissionError(1, 'fsmount(5, "x")')) == 'fsmount(5, "x"): EPERM: operation not permitted'
+    )
 
 
 def test_an_error_of_python_names_its_path():

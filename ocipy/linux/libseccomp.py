@@ -40,7 +40,13 @@ def _load():
     library.seccomp_attr_set.argtypes = [context, ctypes.c_int, u32]
     library.seccomp_syscall_resolve_name.argtypes = [text]
     library.seccomp_syscall_resolve_name_arch.argtypes = [u32, text]
-    library.seccomp_rule_add_array.argtypes = [context, u32, ctypes.c_int, ctypes.c_uint, ctypes.POINTER(ArgCmp)]
+    library.seccomp_rule_add_array.argtypes = [
+        context,
+        u32,
+        ctypes.c_int,
+        ctypes.c_uint,
+        ctypes.POINTER(ArgCmp),
+    ]
     library.seccomp_export_bpf.argtypes = [context, ctypes.c_int]
     return library
 

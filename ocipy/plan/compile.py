@@ -20,48 +20,19 @@ from __future__ import annotations
 from ocipy.errors import ConfigError, Problem
 from ocipy.linux import const
 from ocipy.plan import dev, identity, mounts, naming, resources, steps
+from ocipy.plan.context import Context, is_own_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ocipy.plan.facts import Facts, Options
+    from ocipy.plan.steps import Step
 
 HOOKS_BEFORE_START = ("prestart", "createRuntime", "createContainer")
 
 
-class Context:
-    """What the parts of a compilation share: the config's sections, and what follows from them."""
-
-    def __init__(self, config, options, facts):
-        self.config = config
-        self.options = options
-        self.facts = facts
-        self.linux = config.get("linux") or {}
-        self.process = config.get("process")
-        self.pointer = "/process"
-        self.executing = False
-        self.namespaces = {}
-        for i, namespace in enumerate(self.linux.get("namespaces") or ()):
-            self.namespaces[namespace["type"]] = (namespace.get("path") or "", f"/linux/namespaces/{i}")
-        self.new_user = self.is_new("user")
-        self.terminal = bool(self.process and self.process.get("terminal"))
-        self.mount_label = self.linux.get("mountLabel") or ""
-        self.uids = _mappings(self.linux.get("uidMappings"))
-        self.gids = _mappings(self.linux.get("gidMappings"))
-        self.warnings = []
-        self.seccomp = _seccomp(self.linux.get("seccomp"))
-        # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
-        # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
-        self.deny_setgroups = self.new_user and facts.rootless and _is_self(self.gids, facts.egid)
-        self.setgroups_denied = self.deny_setgroups
-
-    def has_namespace(self, kind):
-        """Has the container a namespace of this kind of its own, new or joined?"""
-        return kind in self.namespaces
-
-    def is_new(self, kind):
-        return kind in self.namespaces and not self.namespaces[kind][0]
-
-    def where(self, kind):
-        return self.namespaces[kind][1] if kind in self.namespaces else ""
-
-
-def compile(config, options, facts) -> steps.Plan:
+def compile(config: dict[str, Any], options: Options, facts: Facts) -> steps.Plan:
     """The plan of a create and the start after it.  Raises ConfigError for what can't be planned."""
     context = Context(config, options, facts)
     _refuse_unsupported(context)
@@ -86,7 +57,7 @@ def compile(config, options, facts) -> steps.Plan:
     return steps.Plan(create, started, (*context.warnings, *warnings))
 
 
-def _refuse_unsupported(context):
+def _refuse_unsupported(context: Context) -> None:
     """What a container would be held by but for us must not be passed over in silence."""
     problems = [
         Problem(f"/linux/{name}", "not supported by this version of ocipy", "unsupported")
@@ -97,24 +68,7 @@ def _refuse_unsupported(context):
         raise ConfigError(problems)
 
 
-def _seccomp(profile):
-    if not profile:
-        return []
-    from ocipy.plan import seccomp
-
-    return seccomp.seccomp_steps(profile)
-
-
-def _mappings(mappings):
-    return tuple((m["containerID"], m["hostID"], m["size"]) for m in mappings or ())
-
-
-def _is_self(mappings, own_id):
-    """A mapping that an unprivileged process may write itself: one id, its own."""
-    return len(mappings) == 1 and mappings[0][1:] == (own_id, 1)
-
-
-def _beginning(context):
+def _beginning(context: Context) -> tuple[Step, ...]:
     """The cgroup and the first process.
 
     On cgroup v2 the clone puts the process into its cgroup, with all limits in force.  On v1 it moves itself
@@ -129,7 +83,7 @@ def _beginning(context):
         disabled=not context.options.cgroups,
         warnings=context.warnings,
     )
-    if context.facts.cgroup is not None and context.facts.cgroup.mode in ("v1", "hybrid"):
+    if context.facts.cgroup.mode in ("v1", "hybrid"):
         return (*made, *_namespaces(context), *limits)
     return (*made, *limits, *_namespaces(context))
 
@@ -137,7 +91,7 @@ def _beginning(context):
 # ---------------------------------------------------------------- namespaces
 
 
-def _namespaces(context):
+def _namespaces(context: Context) -> list[Step]:
     """Join what is to be joined, make what is new, start the first process.
 
     With privilege, namespaces to join may belong to any user namespace: they are joined while init still has
@@ -173,9 +127,9 @@ def _namespaces(context):
     return made
 
 
-def _new_user(context):
+def _new_user(context: Context) -> list[Step]:
     uids, gids, facts = context.uids, context.gids, context.facts
-    own = _is_self(uids, facts.euid) and _is_self(gids, facts.egid)
+    own = is_own_id(uids, facts.euid) and is_own_id(gids, facts.egid)
     return [
         steps.NewNamespaces(("user",), pointer=context.where("user")),
         steps.MapIds(
@@ -189,7 +143,7 @@ def _new_user(context):
     ]
 
 
-def _time_offsets(offsets):
+def _time_offsets(offsets: dict[str, dict[str, int]]) -> Step:
     clocks = tuple(
         (clock, offsets[clock].get("secs", 0), offsets[clock].get("nanosecs", 0))
         for clock in ("monotonic", "boottime")
@@ -198,7 +152,7 @@ def _time_offsets(offsets):
     return steps.TimeOffsets(clocks, pointer="/linux/timeOffsets")
 
 
-def _names(context):
+def _names(context: Context) -> list[Step]:
     """What belongs to the new namespaces: it needs the container's first process, not its root."""
     config, made = context.config, []
     if context.is_new("cgroup"):
@@ -213,7 +167,7 @@ def _names(context):
     return made
 
 
-def _sysctls(context):
+def _sysctls(context: Context) -> list[Step]:
     """After the hooks: a network hook may have made the device that a net.* name speaks of."""
     made = []
     for name, value in (context.linux.get("sysctl") or {}).items():
@@ -222,22 +176,26 @@ def _sysctls(context):
     return made
 
 
-def _net_devices(context):
+def _net_devices(context: Context) -> list[Step]:
     return [
-        steps.MoveNetDevice(device, (settings or {}).get("name") or device, pointer=f"/linux/netDevices/{device}")
+        steps.MoveNetDevice(
+            device, (settings or {}).get("name") or device, pointer=f"/linux/netDevices/{device}"
+        )
         for device, settings in (context.linux.get("netDevices") or {}).items()
     ]
 
 
-def _hooks(context, kinds):
+def _hooks(context: Context, kinds: tuple[str, ...]) -> list[Step]:
     hooks = context.config.get("hooks") or {}
-    return [steps.RunHooks(kind, len(hooks[kind]), pointer=f"/hooks/{kind}") for kind in kinds if hooks.get(kind)]
+    return [
+        steps.RunHooks(kind, len(hooks[kind]), pointer=f"/hooks/{kind}") for kind in kinds if hooks.get(kind)
+    ]
 
 
 # ---------------------------------------------------------------- the root
 
 
-def _mounts(context):
+def _mounts(context: Context) -> tuple[list[Step], list[Step]]:
     """(steps up to the hooks, steps for after them)."""
     config, root = context.config, context.config["root"]
     path = root["path"]
@@ -256,7 +214,12 @@ def _mounts(context):
         made += now
         late += after
     if context.options.notify_socket:
-        attrs = const.MOUNT_ATTR_RDONLY | const.MOUNT_ATTR_NOSUID | const.MOUNT_ATTR_NODEV | const.MOUNT_ATTR_NOEXEC
+        attrs = (
+            const.MOUNT_ATTR_RDONLY
+            | const.MOUNT_ATTR_NOSUID
+            | const.MOUNT_ATTR_NODEV
+            | const.MOUNT_ATTR_NOEXEC
+        )
         made.append(steps.Bind(context.options.notify_socket, "/run/notify", attr_set=attrs))
     made += dev.dev_steps(config, context)
     if context.process and context.process["cwd"] != "/":
@@ -264,7 +227,7 @@ def _mounts(context):
     return made, late
 
 
-def _without_mount_namespace(context, path):
+def _without_mount_namespace(context: Context, path: str) -> tuple[list[Step], list[Step]]:
     """The host's own mount namespace: nothing may be mounted there, the root is entered by chroot."""
     problems = [
         Problem(pointer, "needs a mount namespace: it would change the host's mounts", "no-mount-namespace")
@@ -282,7 +245,7 @@ def _without_mount_namespace(context, path):
     return [steps.AttachRoot(path, pointer="/root/path", mount=False)], []
 
 
-def _restrictions(context):
+def _restrictions(context: Context) -> list[Step]:
     made = []
     if not context.has_namespace("mount"):
         return made
@@ -295,7 +258,7 @@ def _restrictions(context):
     return made
 
 
-def _enter(context):
+def _enter(context: Context) -> list[Step]:
     how = "CHROOT"
     if context.has_namespace("mount"):
         how = "MOVE_ROOT" if context.options.no_pivot else "PIVOT"
@@ -306,7 +269,7 @@ def _enter(context):
     return made + _sysctls(context) + session_steps(context)
 
 
-def session_steps(context):
+def session_steps(context: Context) -> list[Step]:
     """A session of its own, and the terminal."""
     made = [steps.Op("SETSID", (), "start a new session")]
     if context.terminal:
@@ -317,6 +280,6 @@ def session_steps(context):
     return made
 
 
-def _start(context):
+def _start(context: Context) -> tuple[Step, ...]:
     last = identity.last_steps(context.process, context)
     return (steps.WaitStart(), *last, steps.Execve(context.process["args"][0], pointer="/process/args"))

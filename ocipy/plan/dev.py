@@ -44,7 +44,7 @@ def dev_steps(config, context):
         links["/dev/core"] = "/proc/kcore"
     made += [steps.MakeSymlink(path, to) for path, to in links.items()]
     if not any(m["destination"].rstrip("/") == "/dev/ptmx" for m in mounts) and "/dev/ptmx" not in asked:
-        made.append(steps.MakeSymlink("/dev/ptmx", "pts/ptmx", replace=True))
+        made.append(steps.MakeSymlink("/dev/ptmx", "pts/ptmx", over=True))
     if context.terminal:
         made.append(steps.MakeFile("/dev/console", pointer="/process/terminal"))
     return made

@@ -6,7 +6,8 @@ Source: runtime-spec runtime.md; the defaults are those of runc exec.
 from __future__ import annotations
 
 from ocipy.plan import identity, steps
-from ocipy.plan.compile import Context, session_steps
+from ocipy.plan.compile import session_steps
+from ocipy.plan.context import Context
 
 #: What the first process is held by, or has, holds for others too unless they say otherwise.
 _INHERITED = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ocipy.plan.cgroup_layout import Layout
 from ocipy.record import Record
+
+NO_CGROUPS = Layout()
 
 
 class Facts(Record):
@@ -13,7 +16,7 @@ class Facts(Record):
     user_namespace: bool = False  # the runtime itself sits in a user namespace that is not the first one
     capabilities: int = (1 << 41) - 1  # permitted to the runtime, as a mask
     last_capability: int = 40  # highest number that the kernel knows
-    cgroup: object = None  # the cgroup layout, ocipy.plan.cgroup_layout.Layout
+    cgroup: Layout = NO_CGROUPS
     apparmor: bool = False
     selinux: bool = False
     oom_score_adj: int = 0  # of the runtime
@@ -22,7 +25,7 @@ class Facts(Record):
     machine: str = "x86_64"
 
     @property
-    def rootless(self):
+    def rootless(self) -> bool:
         """No power over the host: every privilege comes from a user namespace."""
         return self.euid != 0
 
@@ -35,6 +38,6 @@ class Options(Record):
     no_pivot: bool = False
     no_new_keyring: bool = False
     preserve_fds: int = 0
-    env: tuple = ()  # what the runtime adds for its caller: LISTEN_FDS, NOTIFY_SOCKET
+    env: tuple[str, ...] = ()  # what the runtime adds for its caller: LISTEN_FDS, NOTIFY_SOCKET
     notify_socket: str = ""  # host directory to bind at /run/notify, "" for none
     cgroups: bool = True  # False: --cgroup-manager disabled

@@ -221,7 +221,9 @@ def identity_steps(process, context):
     credentials, warnings = _credentials(process, uid, gid, context)
     made += credentials
     umask = user.get("umask", _UMASK)
-    made.append(_op("UMASK", (umask,), f"set umask {umask:04o}", f"{at}/user/umask" if "umask" in user else ""))
+    made.append(
+        _op("UMASK", (umask,), f"set umask {umask:04o}", f"{at}/user/umask" if "umask" in user else "")
+    )
     made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
     env = environment(process, context.options.env)
     has_home = any(entry.startswith("HOME=") for entry in env)

@@ -102,7 +102,9 @@ def mount_steps(index, mount, context):
             raise _problem(
                 pointer + "/options", "remount changes flags only, not filesystem options", "remount"
             )
-        return [steps.SetMountAttr(target, pointer=pointer, attr_set=options.attr_set, attr_clr=options.attr_clr)], []
+        return [
+            steps.SetMountAttr(target, pointer=pointer, attr_set=options.attr_set, attr_clr=options.attr_clr)
+        ], []
     if is_bind:
         return [_bind(mount, options, target, context, pointer)], []
     if fstype == "cgroup":
@@ -222,11 +224,13 @@ def _cgroup(options, target, context, pointer):
     readonly = naming.ATTRS["ro"][0]
     attrs = options.attr_set if own_namespace else options.attr_set | readonly
     rest = {"propagation": options.propagation}
-    if layout is None or layout.mode == "none":
+    if layout.mode == "none":
         return [], []
     if layout.mode == "v2":
         if own_namespace:
-            return [steps.MountFs("cgroup2", target, pointer=pointer, source="cgroup", attr_set=attrs, **rest)], []
+            return [
+                steps.MountFs("cgroup2", target, pointer=pointer, source="cgroup", attr_set=attrs, **rest)
+            ], []
         return [steps.BindCgroup("", target, pointer=pointer, attr_set=attrs, **rest)], []
     made = [
         steps.MountFs(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from ocipy.linux import const as c
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 #: OCI namespace type -> CLONE_NEW*.  Also the order in which a plan names them.
 NAMESPACES = {
     "user": c.CLONE_NEWUSER,
@@ -94,12 +98,12 @@ _ATTR_NAMES = (
 )
 
 
-def attr_names(attrs):
+def attr_names(attrs: int) -> tuple[str, ...]:
     """MOUNT_ATTR_* bits as mount options."""
     return tuple(name for bit, name in _ATTR_NAMES if attrs & bit)
 
 
-def namespace_flags(types):
+def namespace_flags(types: Iterable[str]) -> int:
     """CLONE_NEW* of several OCI namespace types."""
     flags = 0
     for kind in types:
@@ -107,7 +111,7 @@ def namespace_flags(types):
     return flags
 
 
-def sysctl_path(name):
+def sysctl_path(name: str) -> str:
     """A sysctl's path below /proc/sys.
 
     Both "net.ipv4.ip_forward" and "net/ipv4/ip_forward" are names; whichever separator comes first counts,

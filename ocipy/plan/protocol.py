@@ -5,6 +5,11 @@ A program is a sequence of ops, each encoded by the signature that the table giv
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
 #: op -> (number, signature), as PROTOCOL_OPS of init/protocol.h has them.
 OPS = {
     "JOIN": (1, "fi"),
@@ -59,11 +64,11 @@ ANSWER_DONE, ANSWER_FD, ANSWER_PID, ANSWER_FAIL = 1, 2, 3, 4
 ANSWER_SIZE = 24  # struct answer
 
 
-def _bytes(value):
+def _bytes(value: bytes) -> bytes:
     return len(value).to_bytes(4, "little") + value
 
 
-def _string(value):
+def _string(value: str | bytes) -> bytes:
     """Text as init sees it.  A NUL would end it early there: refused here, whoever let it through."""
     raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
     if b"\0" in raw:
@@ -71,11 +76,11 @@ def _string(value):
     return len(raw).to_bytes(4, "little") + raw + b"\0"
 
 
-def _integer(value):
+def _integer(value: int) -> bytes:
     return (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little")
 
 
-def encode(op, arguments):
+def encode(op: str, arguments: Sequence[Any]) -> bytes:
     """One op as bytes: u32 number, u32 size, arguments.
 
     Strings are str or bytes, lists are sequences of them, integers are taken modulo 2**64.
@@ -101,11 +106,11 @@ class Answer:
 
     __slots__ = ("error", "index", "kind", "text", "value")
 
-    def __init__(self, kind, index, error, value, text):
+    def __init__(self, kind: int, index: int, error: int, value: int, text: str):
         self.kind, self.index, self.error, self.value, self.text = kind, index, error, value, text
 
 
-def decode(message) -> Answer:
+def decode(message: bytes) -> Answer:
     """An answer from bytes.  Raises ValueError for one that breaks the protocol."""
     if len(message) < ANSWER_SIZE:
         raise ValueError(f"answer of {len(message)} bytes")

@@ -102,7 +102,9 @@ def request(profile: dict[str, Any]) -> Request:
             rules.append(Rule(names, act, compared))
         else:
             rules += [Rule(names, act, (one,)) for one in compared]
-    architectures = tuple(name.removeprefix("SCMP_ARCH_").lower() for name in profile.get("architectures") or ())
+    architectures = tuple(
+        name.removeprefix("SCMP_ARCH_").lower() for name in profile.get("architectures") or ()
+    )
     return Request(default, architectures, tuple(rules), _hides_new_calls(profile["defaultAction"], default))
 
 

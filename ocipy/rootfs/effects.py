@@ -204,7 +204,7 @@ def _require_existing(parent, name, step):
 def make_symlink(session, step):
     parent, name = session.root.parent(step.path)
     try:
-        if step.replace:
+        if step.over:
             try:
                 os.unlink(name, dir_fd=parent)
             except FileNotFoundError:

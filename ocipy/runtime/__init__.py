@@ -1,9 +1,9 @@
 """The runtime: containers of one state root.
 
-    from ocipy.runtime import Runtime
+from ocipy.runtime import Runtime
 
-    container = Runtime().create("bundle/", "web")
-    container.start()
+container = Runtime().create("bundle/", "web")
+container.start()
 """
 
 from __future__ import annotations

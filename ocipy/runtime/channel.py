@@ -100,7 +100,9 @@ class Channel:
 
     def _send(self, program, table):
         if len(table) >= protocol.MAX_FDS:
-            raise OcipyError(f"{len(table)} descriptors in one program of init, at most {protocol.MAX_FDS - 1}")
+            raise OcipyError(
+                f"{len(table)} descriptors in one program of init, at most {protocol.MAX_FDS - 1}"
+            )
         memory = os.memfd_create("program", const.MFD_CLOEXEC)
         try:
             view = memoryview(program)

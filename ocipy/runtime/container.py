@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import _socket
+import os
 
 from ocipy import cgroups
 from ocipy.errors import ContainerError, OcipyError
@@ -143,7 +142,11 @@ class Container:
 
             # What create gave init to do after start; all that is needed of it here is how to speak of it.
             origin = [
-                (steps.Execve(self._private["program"], pointer=pointer) if name == "Execve" else steps.Op(name, (), text, pointer=pointer))
+                (
+                    steps.Execve(self._private["program"], pointer=pointer)
+                    if name == "Execve"
+                    else steps.Op(name, (), text, pointer=pointer)
+                )
                 for name, text, pointer in self._private["start"]
             ]
             Program(channel, origin, self._made).finish_executed()
@@ -226,7 +229,9 @@ class Container:
             try:
                 process.signal(pidfd, SIGKILL)
                 if not process.wait_gone(pidfd, STOP_DEADLINE):
-                    raise ContainerError(f"process {self._document['pid']} did not end within {STOP_DEADLINE:.0f} s")
+                    raise ContainerError(
+                        f"process {self._document['pid']} did not end within {STOP_DEADLINE:.0f} s"
+                    )
             finally:
                 os.close(pidfd)
             process.reap(self._document["pid"])

@@ -43,7 +43,13 @@ def create(
     """
     inherited = streams.inherited(preserve_fds)
     planned = Planned(
-        runtime, bundle, id, no_pivot=no_pivot, no_new_keyring=no_new_keyring, strict=strict, inherited=inherited
+        runtime,
+        bundle,
+        id,
+        no_pivot=no_pivot,
+        no_new_keyring=no_new_keyring,
+        strict=strict,
+        inherited=inherited,
     )
     asked = planned.config.get("process") or {}
     streams.check_console(bool(asked.get("terminal")), console_socket, detach=terminal is None)
@@ -136,7 +142,12 @@ class _Making:
             os.mkdir(f"{self.entry.path}/notify", 0o755)
         self._record()
         self.execution = Execution(
-            self.cgroup, self.container.runtime.root, self._run_hooks, self.preserve, self._record, self._notify
+            self.cgroup,
+            self.container.runtime.root,
+            self._run_hooks,
+            self.preserve,
+            self._record,
+            self._notify,
         )
         self.execution.needed_controllers = resources.needed(self.plan.create)
         try:
@@ -153,7 +164,11 @@ class _Making:
             self.document["pid"] = self.execution.pid
             self.private["started"] = self.execution.started
         cgroup = self.cgroup
-        self.private["cgroup"] = {"paths": cgroup.paths, "made": list(cgroup.made), "rootless": cgroup.rootless}
+        self.private["cgroup"] = {
+            "paths": cgroup.paths,
+            "made": list(cgroup.made),
+            "rootless": cgroup.rootless,
+        }
         self.entry.save(self.document, durable=self.private["phase"] == "created")
 
     def _run_hooks(self, kind, _pointer):

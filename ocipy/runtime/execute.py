@@ -7,7 +7,6 @@ in the container's mount namespace, the runtime's own one by one.
 from __future__ import annotations
 
 import os
-
 from itertools import groupby
 
 from ocipy import rootfs

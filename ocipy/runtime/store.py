@@ -1,20 +1,19 @@
 """Where containers are remembered: one directory each, 0700, below the state root.
 
-    <root>/<id>/lock         flock(2): held by a verb that changes the container
-                state.json   written anew by rename, fsynced
-                config.json  the configuration as it was at create
-                waiting      flock(2): held by init from `created` until execve, so the kernel itself says
-                             whether a container is created or running, whoever died in between
-                start        the listener on which init waits for `start`
-                notify/      the directory of the sd_notify socket, when there is one
+<root>/<id>/lock         flock(2): held by a verb that changes the container
+            state.json   written anew by rename, fsynced
+            config.json  the configuration as it was at create
+            waiting      flock(2): held by init from `created` until execve, so the kernel itself says
+                         whether a container is created or running, whoever died in between
+            start        the listener on which init waits for `start`
+            notify/      the directory of the sd_notify socket, when there is one
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-
-import fcntl
 
 from ocipy.errors import ContainerError, UsageError
 from ocipy.spec import jsontext

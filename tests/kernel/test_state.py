@@ -85,7 +85,9 @@ def test_start_twice_is_refused(ocipy, created):
 
 def test_of_two_starts_at_once_one_wins(ocipy, created):
     results = []
-    threads = [threading.Thread(target=lambda: results.append(ocipy("start", NAME, status=None))) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: results.append(ocipy("start", NAME, status=None))) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -139,7 +141,9 @@ def test_a_runtime_killed_during_create_leaves_what_delete_force_removes(
     made = bundle(tmp_path, SLEEP)
     id = f"crash-{delay_ms}-{os.getpid()}"
     before = open("/proc/self/mountinfo").read()
-    runtime = subprocess.Popen([launcher, "--root", state_root, "create", "-b", made, id], stdin=subprocess.DEVNULL)
+    runtime = subprocess.Popen(
+        [launcher, "--root", state_root, "create", "-b", made, id], stdin=subprocess.DEVNULL
+    )
     time.sleep(delay_ms / 1000)  # not a wait for anything: the moment of the crash
     runtime.kill()
     runtime.wait()
@@ -155,9 +159,10 @@ def inits(made):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if open(f"/proc/{pid}/comm").read() == "ocipy:[INIT]\n" and "State:\tZ" not in open(
-                f"/proc/{pid}/status"
-            ).read():
+            if (
+                open(f"/proc/{pid}/comm").read() == "ocipy:[INIT]\n"
+                and "State:\tZ" not in open(f"/proc/{pid}/status").read()
+            ):
                 mounts = open(f"/proc/{pid}/mountinfo").read()
                 if str(made) in mounts:
                     found.append(pid)

@@ -79,7 +79,9 @@ class Bind(RootStep):
     ids_recursive: bool = False
     optional: bool = False  # nothing to do when the source does not exist
     nofollow: bool = False
-    device: tuple[Any, ...] = ()  # (kind, major, minor) that the source must be: a device made by binding the host's
+    device: tuple[
+        Any, ...
+    ] = ()  # (kind, major, minor) that the source must be: a device made by binding the host's
 
     def __str__(self) -> str:
         names = naming.attr_names(self.attr_set) + tuple(
@@ -153,7 +155,7 @@ class MakeDevice(RootStep):
 class MakeSymlink(RootStep):
     path: str
     to: str
-    replace: bool = False  # a file that is there gives way (/dev/ptmx)
+    over: bool = False  # a file that is there gives way (/dev/ptmx)
 
     def __str__(self) -> str:
         return f"link {self.path} to {self.to}"
