@@ -208,7 +208,9 @@ def _failure(step, cause, fd):
         return ExecFailure(step, cause, step.pointer, fd)
     if fd is not None:
         os.close(fd)
-    return StepError(step, cause, step.pointer)
+    from ocipy.plan.hints import hint
+
+    return StepError(step, cause, step.pointer, hint(step, cause.errno))
 
 
 def _why(pid):

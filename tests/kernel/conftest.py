@@ -1,0 +1,43 @@
+"""Containers for the tests of what kernels do."""
+
+import shutil
+import subprocess
+
+import pytest
+from tests.conftest import bundle, need
+from tests.kernel.box import Box
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A bundle of the host's busybox; who would write to its root takes a copy."""
+    return bundle(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def boxes(ocipy, launcher, state_root, tmp_path, template):
+    """Make a `Box`: boxes()."""
+    ocipy.command = launcher, state_root
+    return lambda: Box(ocipy, tmp_path, template)
+
+
+@pytest.fixture
+def box(boxes):
+    """One container that is yet to be made."""
+    return boxes()
+
+
+@pytest.fixture
+def runc(tmp_path):
+    """Run a box's bundle with runc: what it printed."""
+    need(shutil.which("runc"), "needs runc")
+    root = tmp_path / "runc"
+
+    def run(box, *words, status=0, **how):
+        how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60, **how}
+        words = words or ("run", "-b", str(box.write()), box.id)
+        done = subprocess.run(["runc", "--root", str(root), *words], check=False, **how)
+        assert status is None or done.returncode == status, done.stderr
+        return done.stdout
+
+    return run
