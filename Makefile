@@ -80,7 +80,7 @@ check: deps build ## run the linters, the type checker, and the compiler's analy
 
 .PHONY: golden
 golden: deps build ## rewrite the golden files that the tests compare with (review the diff)
-	OCIPY_GOLDEN=1 $(PYTEST) -q tests/plan
+	OCIPY_GOLDEN=1 $(PYTEST) -q $(TESTS)
 
 LIBRARY = $(PREFIX)/lib/ocipy
 # With no setuptools of its own, Python makes pip fetch one for the build.

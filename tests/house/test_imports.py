@@ -146,3 +146,54 @@ def test_what_is_installed_is_imported_and_what_is_imported_is_installed():
     }
     foreign = {name for name in used - set(sys.stdlib_module_names) if not name.startswith("ocipy")}
     assert foreign == wanted
+
+
+#: Calls that take a name; under a container's root a name alone may lead out of it.
+BY_NAME = {
+    "chmod",
+    "chown",
+    "link",
+    "mkdir",
+    "mknod",
+    "open",
+    "readlink",
+    "rename",
+    "rmdir",
+    "stat",
+    "symlink",
+    "unlink",
+}
+#: Of these, those that follow a symlink at the end unless told not to.
+FOLLOWS = {"chmod", "chown", "stat"}
+PATH_ONLY = {
+    "access",
+    "listdir",
+    "lstat",
+    "makedirs",
+    "removedirs",
+    "renames",
+    "scandir",
+    "walk",
+    "truncate",
+    "utime",
+}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if package(m) == "ocipy.rootfs"])
+def test_the_root_is_built_through_descriptors_only(module):
+    """A container that shares its root or a volume may swap a name for a symlink at any moment
+    (CVE-2021-30465, CVE-2025-52881)."""
+    loose = []
+    for node in ast.walk(MODULES[module].tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "os"):
+            continue
+        call, keywords = node.func.attr, {keyword.arg for keyword in node.keywords}
+        if call in PATH_ONLY:
+            loose.append(f"{module}:{node.lineno} os.{call} knows no descriptor")
+        elif call in BY_NAME and not keywords & {"dir_fd", "src_dir_fd"}:
+            loose.append(f"{module}:{node.lineno} os.{call} without dir_fd")
+        elif call in FOLLOWS and "follow_symlinks" not in keywords:
+            loose.append(f"{module}:{node.lineno} os.{call} follows a symlink")
+    assert not loose
