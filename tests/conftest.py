@@ -120,7 +120,8 @@ def ocipy(launcher, state_root):
         # Files, not pipes: a container that goes on holds its streams, and a pipe would only end with it.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             how = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "timeout": 60, **how}
-            done = subprocess.run([launcher, "--root", state_root, *map(str, words)], check=False, text=True, **how)
+            command = [launcher, "--root", state_root, *map(str, words)]
+            done = subprocess.run(command, check=False, text=True, **how)
             for file in (out, err):
                 file.seek(0)
             done.stdout, done.stderr = out.read(), err.read()
