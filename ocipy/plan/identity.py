@@ -218,13 +218,14 @@ def identity_steps(process, context):
     elif context.seccomp:
         # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.
         made += [*_rlimits(process, context), *context.seccomp]
+    # As root, and if root may not (a network's filesystem) once more as the user, which init does by itself.
+    made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
     credentials, warnings = _credentials(process, uid, gid, context)
     made += credentials
     umask = user.get("umask", _UMASK)
     made.append(
         _op("UMASK", (umask,), f"set umask {umask:04o}", f"{at}/user/umask" if "umask" in user else "")
     )
-    made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
     env = environment(process, context.options.env)
     has_home = any(entry.startswith("HOME=") for entry in env)
     args = tuple(process["args"])

@@ -133,12 +133,12 @@ class Box:
         done = self.ocipy("exec", *flags, self.id, *args, status=status, **how)
         return done.stdout if status == 0 else done.stdout + done.stderr
 
-    def exec_process(self, status=0, flags=(), input=None, **process):
-        """exec of a process object, whose cwd and env need not be said."""
+    def exec_process(self, status=0, flags=(), how=None, **process):
+        """exec of a process object, whose cwd, env and user need not be said."""
         document = {"cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}, **process}
         path = self.bundle / f"process-{next(_number)}.json"
         path.write_text(json.dumps(document))
-        return self.exec(status=status, flags=("--process", path, *flags), **({"stdin": input} if input else {}))
+        return self.exec(status=status, flags=("--process", path, *flags), **(how or {}))
 
     def delete(self, *flags):
         return self.ocipy("delete", *flags, self.id)

@@ -1,5 +1,6 @@
 """Containers for the tests of what kernels do."""
 
+import os
 import shutil
 import subprocess
 
@@ -12,6 +13,17 @@ from tests.kernel.box import Box
 def template(tmp_path_factory):
     """A bundle of the host's busybox; who would write to its root takes a copy."""
     return bundle(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """A static program for questions that only a system call answers: probe.c."""
+    need(shutil.which("cc"), "needs a C compiler")
+    path = tmp_path_factory.mktemp("probe") / "probe"
+    source = os.path.join(os.path.dirname(__file__), "probe.c")
+    subprocess.run(["cc", "-O1", "-Wall", "-static", "-o", path, source], check=True)
+    path.parent.chmod(0o755)
+    return path
 
 
 @pytest.fixture
