@@ -70,11 +70,11 @@ static PyMethodDef methods[] = {
 /* Numbers differ between architectures: they come from the headers that this was compiled against; the ones
  * that Debian 12's headers may lack are the same on all architectures but alpha. */
 #define NUMBERS(X)                                                                                             \
-    X(bpf) X(capget) X(capset) X(clone3) X(close_range) X(fsconfig) X(fsmount) X(fsopen) X(fstatfs)            \
-    X(getcpu) X(getdents64) X(gettid) X(ioctl) X(mount_setattr) X(move_mount) X(name_to_handle_at)             \
-    X(open_tree) X(openat2) X(pidfd_getfd) X(pidfd_open) X(pidfd_send_signal) X(prctl) X(prlimit64)            \
-    X(renameat2) X(sched_setaffinity) X(setfsgid) X(setfsuid) X(setns) X(statfs) X(statx) X(umount2)           \
-    X(signalfd4) X(unshare) X(waitid) X(keyctl) X(seccomp) X(landlock_create_ruleset)
+    X(bpf) X(capget) X(capset) X(clone3) X(close_range) X(fchownat) X(fsconfig) X(fsmount) X(fsopen)           \
+    X(fspick) X(fstatfs) X(getcpu) X(getdents64) X(gettid) X(ioctl) X(mount_setattr) X(move_mount)             \
+    X(name_to_handle_at) X(open_tree) X(openat2) X(pidfd_getfd) X(pidfd_open) X(pidfd_send_signal) X(prctl)    \
+    X(prlimit64) X(renameat2) X(sched_setaffinity) X(setfsgid) X(setfsuid) X(setns) X(statfs) X(statx)         \
+    X(umount2) X(signalfd4) X(unshare) X(waitid) X(keyctl) X(seccomp) X(landlock_create_ruleset)
 
 static int exec_module(PyObject *module)
 {

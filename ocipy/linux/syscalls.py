@@ -91,7 +91,8 @@ def mount_setattr(dirfd, path, flags, attr_set=0, attr_clr=0, propagation=0, use
         _raise(-result, "mount_setattr", fd_text(dirfd), path, f"{flags:#x}", what)
 
 
-FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
+FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE, FSCONFIG_CMD_RECONFIGURE = 0, 1, 6, 7
+_FSPICK = 0x1 | 0x8  # FSPICK_CLOEXEC, FSPICK_EMPTY_PATH
 
 
 def fsopen(fstype):
@@ -116,6 +117,23 @@ def fsconfig(fs_fd, command, key=None, value=None):
 def fsmount(fs_fd, attrs=0):
     """fsmount(2), close-on-exec always."""
     return _do("fsmount", _syscall.SYS_fsmount, (fs_fd, attrs), fs_fd, 1, attrs)
+
+
+def fspick(fd):
+    """fspick(2) of the filesystem that a descriptor is on, close-on-exec always.  Since Linux 5.2."""
+    return _do("fspick", _syscall.SYS_fspick, (fd_text(fd),), fd, b"", _FSPICK)
+
+
+def umount2(path, flags):
+    """umount2(2)."""
+    return _do("umount2", _syscall.SYS_umount2, (path, f"{flags:#x}"), _path(path), flags)
+
+
+def fchownat(dirfd, path, uid, gid, flags):
+    """fchownat(2): unlike os.chown it takes AT_EMPTY_PATH, for what is held by O_PATH."""
+    result = call(_syscall.SYS_fchownat, dirfd, _path(path), uid, gid, flags)
+    if result < 0:
+        _raise(-result, "fchownat", fd_text(dirfd), path, uid, gid, f"{flags:#x}")
 
 
 def unshare(flags):

@@ -18,8 +18,7 @@ The order of a create, each part with its reason where it is made (laws: order.p
 from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
-from ocipy.linux import const
-from ocipy.plan import dev, identity, mounts, naming, resources, steps
+from ocipy.plan import identity, naming, resources, root, steps
 from ocipy.plan.context import Context, is_own_id
 
 TYPE_CHECKING = False
@@ -36,13 +35,13 @@ def compile(config: dict[str, Any], options: Options, facts: Facts) -> steps.Pla
     """The plan of a create and the start after it.  Raises ConfigError for what can't be planned."""
     context = Context(config, options, facts)
     _refuse_unsupported(context)
-    mounted, late = _mounts(context)
+    mounted, late = root.building(context)
     identity_made, warnings, started = [], (), ()
     if context.process:
         identity_made, warnings = identity.identity_steps(context.process, context)
         started = _start(context)
     # Masks, a read-only root and what else must wait for the hooks: one more stay in the mount namespace.
-    late += _restrictions(context)
+    late += root.restrictions(context)
     create = (
         *_beginning(context),
         steps.JoinCgroup(pointer="/linux/cgroupsPath"),
@@ -192,81 +191,11 @@ def _hooks(context: Context, kinds: tuple[str, ...]) -> list[Step]:
     ]
 
 
-# ---------------------------------------------------------------- the root
-
-
-def _mounts(context: Context) -> tuple[list[Step], list[Step]]:
-    """(steps up to the hooks, steps for after them)."""
-    config, root = context.config, context.config["root"]
-    path = root["path"]
-    path = path if path.startswith("/") else f"{context.options.bundle}/{path}"
-    if not context.has_namespace("mount"):
-        return _without_mount_namespace(context, path)
-    propagation = context.linux.get("rootfsPropagation") or ""
-    made = [
-        # A container's mounts must not appear on the host unless asked; the host's may still arrive.
-        steps.Propagation(propagation or "rslave", pointer="/linux/rootfsPropagation" if propagation else ""),
-        steps.AttachRoot(path, pointer="/root/path"),
-    ]
-    late = []
-    for i, mount in enumerate(config.get("mounts") or ()):
-        now, after = mounts.mount_steps(i, mount, context)
-        made += now
-        late += after
-    if context.options.notify_socket:
-        attrs = (
-            const.MOUNT_ATTR_RDONLY
-            | const.MOUNT_ATTR_NOSUID
-            | const.MOUNT_ATTR_NODEV
-            | const.MOUNT_ATTR_NOEXEC
-        )
-        made.append(steps.Bind(context.options.notify_socket, "/run/notify", attr_set=attrs))
-    made += dev.dev_steps(config, context)
-    if context.process and context.process["cwd"] != "/":
-        made.append(steps.MakeDir(context.process["cwd"], pointer="/process/cwd"))
-    return made, late
-
-
-def _without_mount_namespace(context: Context, path: str) -> tuple[list[Step], list[Step]]:
-    """The host's own mount namespace: nothing may be mounted there, the root is entered by chroot."""
-    problems = [
-        Problem(pointer, "needs a mount namespace: it would change the host's mounts", "no-mount-namespace")
-        for pointer, present in (
-            ("/mounts", context.config.get("mounts")),
-            ("/root/readonly", context.config["root"].get("readonly")),
-            ("/linux/maskedPaths", context.linux.get("maskedPaths")),
-            ("/linux/readonlyPaths", context.linux.get("readonlyPaths")),
-            ("/linux/rootfsPropagation", context.linux.get("rootfsPropagation")),
-        )
-        if present
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return [steps.AttachRoot(path, pointer="/root/path", mount=False)], []
-
-
-def _restrictions(context: Context) -> list[Step]:
-    made = []
-    if not context.has_namespace("mount"):
-        return made
-    for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
-        made.append(steps.ReadonlyPath(path, pointer=f"/linux/readonlyPaths/{i}"))
-    for i, path in enumerate(context.linux.get("maskedPaths") or ()):
-        made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}"))
-    if context.config["root"].get("readonly"):
-        made.append(steps.ReadonlyRoot(pointer="/root/readonly"))
-    return made
+# ---------------------------------------------------------------- inside the root
 
 
 def _enter(context: Context) -> list[Step]:
-    how = "CHROOT"
-    if context.has_namespace("mount"):
-        how = "MOVE_ROOT" if context.options.no_pivot else "PIVOT"
-    made = [steps.EnterRoot(pointer="/root/path", how=how)]
-    propagation = context.linux.get("rootfsPropagation")
-    if propagation and how != "CHROOT":
-        made.append(steps.Propagation(propagation, pointer="/linux/rootfsPropagation"))
-    return made + _sysctls(context) + session_steps(context)
+    return [*root.entering(context), *_sysctls(context), *session_steps(context)]
 
 
 def session_steps(context: Context) -> list[Step]:

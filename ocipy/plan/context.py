@@ -42,6 +42,11 @@ class Context:
         """Has the container a namespace of this kind of its own, new or joined?"""
         return kind in self.namespaces
 
+    @property
+    def powerless(self) -> bool:
+        """Has the container's init only what a user namespace gives, and no power over the host?"""
+        return self.has_namespace("user") or self.facts.user_namespace or self.facts.rootless
+
     def is_new(self, kind: str) -> bool:
         return kind in self.namespaces and not self.namespaces[kind][0]
 

@@ -8,6 +8,13 @@ from __future__ import annotations
 from ocipy.errors import ConfigError, Problem
 from ocipy.plan import steps
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ocipy.plan.context import Context
+    from ocipy.plan.steps import Step
+
 #: path -> (major, minor): what every container has, whether it asks or not.
 DEFAULT_DEVICES = {
     "/dev/null": (1, 3),
@@ -25,41 +32,49 @@ LINKS = {
     "/dev/stderr": "/proc/self/fd/2",
 }
 
+#: Always that of the container's own devpts, whatever `linux.devices` says: the host's would open the host's.
+PTMX = "/dev/ptmx"
 
-def dev_steps(config, context):
+
+def dev_steps(config: dict[str, Any], context: Context) -> list[Step]:
     """Steps that fill /dev.  Nothing when the config binds a /dev of its own choice there."""
     mounts = config.get("mounts") or ()
-    if any(m["destination"].rstrip("/") == "/dev" and _is_bind(m) for m in mounts):
+    if any(_place(m["destination"]) == "/dev" and _is_bind(m) for m in mounts):
         return []
-    made = []
+    made: list[Step] = []
     devices = (config.get("linux") or {}).get("devices") or ()
-    asked = {device["path"] for device in devices}
+    asked = {_place(device["path"]) for device in devices}
     for path, (major, minor) in DEFAULT_DEVICES.items():
         if path not in asked:
             made.append(_device(path, "c", major, minor, 0o666, 0, 0, "", context))
     for i, device in enumerate(devices):
-        made.append(_listed(device, f"/linux/devices/{i}", context))
+        if _place(device["path"]) != PTMX:
+            made.append(_listed(device, f"/linux/devices/{i}", context))
     links = dict(LINKS)
     if context.facts.kcore:
         links["/dev/core"] = "/proc/kcore"
     made += [steps.MakeSymlink(path, to) for path, to in links.items()]
-    if not any(m["destination"].rstrip("/") == "/dev/ptmx" for m in mounts) and "/dev/ptmx" not in asked:
-        made.append(steps.MakeSymlink("/dev/ptmx", "pts/ptmx", over=True))
+    if not any(_place(m["destination"]) == PTMX for m in mounts):
+        made.append(steps.MakeSymlink(PTMX, "pts/ptmx", over=True))
     if context.terminal:
         made.append(steps.MakeFile("/dev/console", pointer="/process/terminal"))
     return made
 
 
-def _is_bind(mount):
+def _place(path: str) -> str:
+    """A path in one spelling, to be compared."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _is_bind(mount: dict[str, Any]) -> bool:
     return any(o in ("bind", "rbind") for o in mount.get("options") or ())
 
 
-def _listed(device, pointer, context):
+def _listed(device: dict[str, Any], pointer: str, context: Context) -> Step:
     kind = {"u": "c"}.get(device["type"], device["type"])
     if kind != "p" and not ("major" in device and "minor" in device):
-        raise ConfigError(
-            Problem(pointer, f"a device of type {device['type']} needs major and minor", "device-number")
-        )
+        message = f"a device of type {device['type']} needs major and minor"
+        raise ConfigError(Problem(pointer, message, "device-number"))
     return _device(
         device["path"],
         kind,
@@ -73,8 +88,18 @@ def _listed(device, pointer, context):
     )
 
 
-def _device(path, kind, major, minor, mode, uid, gid, pointer, context):
+def _device(
+    path: str,
+    kind: str,
+    major: int,
+    minor: int,
+    mode: int,
+    uid: int,
+    gid: int,
+    pointer: str,
+    context: Context,
+) -> Step:
     """mknod(2), or a bind of the host's node where a user namespace may not make nodes."""
-    if kind != "p" and (context.new_user or context.facts.user_namespace or context.facts.rootless):
+    if kind != "p" and context.powerless:
         return steps.Bind(path, path, pointer=pointer, device=(kind, major, minor), nofollow=True)
     return steps.MakeDevice(path, kind, major, minor, mode, pointer=pointer, uid=uid, gid=gid)

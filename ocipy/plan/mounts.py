@@ -6,8 +6,19 @@ Source of the option names: runtime-spec config.md#posix-platform-mounts, config
 from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
-from ocipy.plan import naming, steps
+from ocipy.linux import const
+from ocipy.plan import cgroup_mounts, naming, steps
 from ocipy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ocipy.plan.context import Context
+    from ocipy.plan.steps import Step
+
+    Steps = tuple[list[Step], list[Step]]
 
 #: Files of /proc that may be covered by a bind mount; everything else below /proc is refused, since a mount
 #: there can hide what the runtime and tools read to tell one process from another (CVE-2019-16884).
@@ -31,7 +42,17 @@ PROC_FILES = frozenset(
 PLAIN_TARGETS = ("proc", "sysfs")
 
 #: LSM labels go into the options of these types' mounts under another name or not at all.
-UNLABELLED = ("proc", "sysfs", "mqueue", "cgroup", "cgroup2")
+UNLABELLED = ("proc", "sysfs", "mqueue")
+
+#: What a bind mount loses when it is given any flag, unless it is asked for: mount(2) sets the flags of a
+#: remount, it does not add them, and so it is with every peer.  Access times stay as they are.
+DROPPED = (
+    const.MOUNT_ATTR_RDONLY
+    | const.MOUNT_ATTR_NOSUID
+    | const.MOUNT_ATTR_NODEV
+    | const.MOUNT_ATTR_NOEXEC
+    | const.MOUNT_ATTR_NOSYMFOLLOW
+)
 
 
 class MountOptions(Record):
@@ -46,14 +67,19 @@ class MountOptions(Record):
     attr_clr: int = 0
     recursive_set: int = 0
     recursive_clr: int = 0
-    propagation: tuple = ()
-    superblock: tuple = ()
-    data: tuple = ()
+    propagation: tuple[str, ...] = ()
+    superblock: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+    @property
+    def attr_drop(self) -> int:
+        asked = self.attr_set | self.attr_clr
+        return DROPPED & ~asked if asked else 0
 
 
-def parse_options(options) -> MountOptions:
+def parse_options(options: Sequence[str]) -> MountOptions:
     """Sort mount options; of options that contradict each other the last one counts, as with mount(8)."""
-    found = {"bind": False, "rbind": False, "remount": False, "copyup": False, "idmap": ""}
+    found: dict[str, Any] = {"bind": False, "rbind": False, "remount": False, "copyup": False, "idmap": ""}
     attrs = [0, 0, 0, 0]
     propagation, superblock, data = [], [], []
     for option in options:
@@ -63,7 +89,7 @@ def parse_options(options) -> MountOptions:
             to_set, to_clear = naming.ATTRS[name]
             at = 2 if recursive else 0
             attrs[at] = attrs[at] & ~to_clear | to_set
-            attrs[at + 1] |= to_clear
+            attrs[at + 1] = attrs[at + 1] & ~to_set | to_clear
         elif option in naming.PROPAGATION:
             propagation.append(option)
         elif option in naming.SUPERBLOCK:
@@ -76,7 +102,7 @@ def parse_options(options) -> MountOptions:
         elif option in ("idmap", "ridmap"):
             found["idmap"] = option
         else:
-            data.append(option)
+            data += split_data(option)
     return MountOptions(
         **found,
         attr_set=attrs[0],
@@ -89,65 +115,122 @@ def parse_options(options) -> MountOptions:
     )
 
 
-def mount_steps(index, mount, context):
+def split_data(text: str) -> list[str]:
+    """One entry of `options` as options of a filesystem: several may stand in it, as in mount(8)'s -o.
+
+    A comma in double quotes (an SELinux context) or behind a backslash (overlay) belongs to its option.
+
+    >>> split_data('size=1m,mode=700'), split_data('context="a:b:c0,c1"')
+    (['size=1m', 'mode=700'], ['context=a:b:c0,c1'])
+    """
+    if "," not in text and '"' not in text:
+        return [text] if text else []
+    parts, start, quoted, escaped = [], 0, False, False
+    for i, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            parts.append(text[start:i])
+            start = i + 1
+    parts.append(text[start:])
+    return [_unquoted(part) for part in parts if part]
+
+
+def _unquoted(option: str) -> str:
+    """Without the quotes that only a list of options needs; fsconfig(2) takes them for part of the value."""
+    key, equals, value = option.partition("=")
+    if key.endswith("context") and len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    return key + equals + value
+
+
+def mount_steps(index: int, mount: dict[str, Any], context: Context) -> Steps:
     """The steps of mounts[index]: (steps for now, steps for after the container's hooks)."""
     pointer = f"/mounts/{index}"
     options = parse_options(mount.get("options") or ())
     target = _clean(mount["destination"])
     fstype = mount.get("type") or "none"
     is_bind = options.bind or options.rbind
+    if options.remount:
+        return [_remount(options, target, is_bind, pointer)], []
     _check_proc(target, is_bind, fstype, pointer)
-    if options.remount and not is_bind:
-        if options.data:
-            raise _problem(
-                pointer + "/options", "remount changes flags only, not filesystem options", "remount"
-            )
-        return [
-            steps.SetMountAttr(target, pointer=pointer, attr_set=options.attr_set, attr_clr=options.attr_clr)
-        ], []
     if is_bind:
         return [_bind(mount, options, target, context, pointer)], []
     if fstype == "cgroup":
-        return _cgroup(options, target, context, pointer)
-    if fstype == "sysfs" and context.new_user and not context.has_namespace("network"):
+        return cgroup_mounts.cgroup_steps(_folded(options), options.propagation, target, context, pointer)
+    if fstype == "sysfs" and context.has_namespace("user") and not context.has_namespace("network"):
         # Only a user namespace that owns the network namespace may mount sysfs: show the host's instead.
-        return [
-            _bind({"source": "/sys", "options": ()}, options.replace(rbind=True), target, context, pointer)
-        ], []
+        host = {"source": "/sys"}
+        return [_bind(host, options.replace(rbind=True, data=()), target, context, pointer)], []
     return _filesystem(mount, options, fstype, target, context, pointer)
 
 
-def _problem(pointer, message, rule):
+def _problem(pointer: str, message: str, rule: str) -> ConfigError:
     return ConfigError(Problem(pointer, message, rule))
 
 
-def _clean(path):
-    """A path of the container, absolute, without empty and "." parts.  ".." stays: it may follow a symlink."""
+def _clean(path: str) -> str:
+    """An absolute path without empty and "." parts.  ".." stays: it may follow a symlink."""
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def _check_proc(target, is_bind, fstype, pointer):
+def _check_proc(target: str, is_bind: bool, fstype: str, pointer: str) -> None:
+    """What a path's spelling says; that no other path leads into /proc is seen when it is resolved."""
     if target == "/proc" and not is_bind and fstype != "proc":
-        raise _problem(
-            pointer + "/destination", "only proc, or a bind of one, may be mounted at /proc", "proc-target"
-        )
-    if target.startswith("/proc/") and fstype != "proc" and not (is_bind and target in PROC_FILES):
+        message = "only proc, or a bind of one, may be mounted at /proc"
+        raise _problem(pointer + "/destination", message, "proc-target")
+    if target.startswith("/proc/") and not (is_bind and target in PROC_FILES):
         message = f"{target} is inside proc, where only a bind of a few known files may be mounted"
         raise _problem(pointer + "/destination", message, "proc-target")
 
 
-def _ids(mount, options, pointer):
+def _remount(options: MountOptions, target: str, is_bind: bool, pointer: str) -> Step:
+    """As mount(2) with MS_REMOUNT: the flags are those given, and if it is no bind the filesystem's options."""
+    data = () if is_bind else (*options.superblock, *options.data)
+    return steps.SetMountAttr(
+        target,
+        pointer=pointer,
+        attr_set=options.attr_set,
+        attr_clr=options.attr_clr | DROPPED & ~options.attr_set,
+        options=tuple(map(_limited(pointer), data)),
+    )
+
+
+def _ids(mount: dict[str, Any], options: MountOptions, context: Context, pointer: str) -> tuple[Any, ...]:
     """The id mapping of a mount: (uids, gids), ("container",) for that of the container, or ()."""
     uids, gids = mount.get("uidMappings"), mount.get("gidMappings")
+    if bool(uids) != bool(gids):
+        raise _problem(
+            pointer, "an id-mapped mount needs both uidMappings and gidMappings", "idmap-one-sided"
+        )
+    if not (uids or options.idmap):
+        return ()
+    if context.facts.rootless:
+        message = "an id-mapped mount needs privileges over the filesystem that no rootless runtime has"
+        raise _problem(pointer, message, "idmap-rootless")
     if uids and gids:
         return tuple(tuple((m["containerID"], m["hostID"], m["size"]) for m in maps) for maps in (uids, gids))
-    return ("container",) if options.idmap else ()
+    if not context.has_namespace("user"):
+        message = (
+            f"{options.idmap} without mappings uses those of the container's user namespace, it has none"
+        )
+        raise _problem(pointer + "/options", message, "idmap-without-user-namespace")
+    return ("container",)
 
 
-def _bind(mount, options, target, context, pointer):
+def _bind(
+    mount: dict[str, Any], options: MountOptions, target: str, context: Context, pointer: str
+) -> steps.Bind:
     source = mount.get("source") or ""
     if not source:
         raise _problem(pointer, "a bind mount needs a source", "bind-source")
+    if options.data:
+        message = f'"{options.data[0]}" is no option of a bind mount: the filesystem is mounted already'
+        raise _problem(pointer + "/options", message, "bind-option")
     if not source.startswith("/"):
         source = f"{context.options.bundle}/{source}"
     return steps.Bind(
@@ -157,112 +240,102 @@ def _bind(mount, options, target, context, pointer):
         recursive=options.rbind,
         attr_set=options.attr_set,
         attr_clr=options.attr_clr,
+        attr_drop=options.attr_drop,
         recursive_set=options.recursive_set,
         recursive_clr=options.recursive_clr,
         propagation=options.propagation,
-        ids=_ids(mount, options, pointer),
+        ids=_ids(mount, options, context, pointer),
         ids_recursive=options.idmap == "ridmap",
+        procfs=target == "/proc",
     )
 
 
-def _filesystem(mount, options, fstype, target, context, pointer):
-    source = mount.get("source") or ""
+def _folded(options: MountOptions) -> int:
+    """The flags of a mount that has nothing below it: recursive ones are like the others, and come last."""
+    return options.attr_set & ~options.recursive_clr | options.recursive_set
+
+
+def _filesystem(
+    mount: dict[str, Any], options: MountOptions, fstype: str, target: str, context: Context, pointer: str
+) -> Steps:
     data = list(options.data)
-    readonly = naming.ATTRS["ro"][0]
-    late = []
-    attr_set = options.attr_set
-    if fstype == "tmpfs" and attr_set & readonly:
+    late: list[Step] = []
+    attrs = _folded(options)
+    readonly = attrs & const.MOUNT_ATTR_RDONLY
+    if readonly and (fstype == "tmpfs" or target == "/dev"):
         # Later mounts and devices may need their places in it: it becomes read-only when all is there.
-        attr_set &= ~readonly
+        attrs &= ~readonly
         late.append(steps.SetMountAttr(target, pointer=pointer, attr_set=readonly))
-    elif attr_set & readonly and fstype != "cgroup2":
+    elif readonly and fstype != "cgroup2":
         data.append("ro")  # the superblock too, as mount(2) does; cgroup2's is the host's as well
-    if context.mount_label and fstype not in UNLABELLED:
-        data.append(f'context="{context.mount_label}"')
+    if (mount_label := label(context)) and fstype not in UNLABELLED:
+        data.append(f"context={mount_label}")
     if fstype == "overlay":
-        data = _overlay_options(data)
+        data = [part for option in data for part in _layers(option)]
     step = steps.MountFs(
         fstype,
         target,
         pointer=pointer,
-        source=source,
-        options=(*options.superblock, *data),
-        attr_set=attr_set,
-        attr_clr=options.attr_clr,
-        recursive_set=options.recursive_set,
-        recursive_clr=options.recursive_clr,
+        source=mount.get("source") or "",
+        options=tuple(map(_limited(pointer), (*options.superblock, *data))),
+        attr_set=attrs,
         propagation=options.propagation,
-        ids=_ids(mount, options, pointer),
+        ids=_ids(mount, options, context, pointer),
         copyup=options.copyup and fstype == "tmpfs",
+        inherit_mode=fstype == "tmpfs" and not any(option.startswith("mode=") for option in data),
         plain=fstype in PLAIN_TARGETS,
+        fallback="/sys" if fstype == "sysfs" and _foreign_network(context) else "",
     )
     return [step], late
 
 
-def _overlay_options(data):
-    """fsconfig(2) takes 255 bytes a value: a long lowerdir is given layer by layer (Linux 6.5,
-    b36a5780cb44 "ovl: modify layer parameter parsing")."""
-    result = []
-    for option in data:
+def _foreign_network(context: Context) -> bool:
+    """May the container's network namespace be one that its user namespace does not own?"""
+    return context.powerless and not context.is_new("network")
+
+
+def label(context: Context) -> str:
+    """linux.mountLabel, for what is mounted new."""
+    if context.mount_label and not context.facts.selinux:
+        raise _problem("/linux/mountLabel", "SELinux is not enabled on this host", "no-selinux")
+    return str(context.mount_label)
+
+
+def _limited(pointer: str) -> Any:
+    def check(option: str) -> str:
         key, _, value = option.partition("=")
-        if key == "lowerdir" and len(value.encode()) > 255 and "\\" not in value:
-            result += [f"lowerdir+={layer}" for layer in value.split(":") if layer]
-        else:
-            result.append(option)
-    return result
+        if len(value.encode("utf-8", "surrogateescape")) > naming.MAX_FSCONFIG:
+            message = f"the value of {key} is longer than fsconfig(2) takes, {naming.MAX_FSCONFIG} bytes"
+            raise _problem(pointer + "/options", message, "option-length")
+        return option
+
+    return check
 
 
-def _cgroup(options, target, context, pointer):
-    """A mount of type cgroup: what the container may see of its own cgroups.
+def _layers(option: str) -> list[str]:
+    """A lowerdir that is too long for fsconfig(2), layer by layer.
 
-    v2: cgroup2 itself when the container has a cgroup namespace, else a bind of its own cgroup.
-    v1: a tmpfs with a mount for each hierarchy, and links for controllers that share one.
-    Read-only unless the container has a cgroup namespace of its own and asks for rw (CVE-2023-25809).
+    Since Linux 6.8 (24e16e385f22 "ovl: add support for appending lowerdirs one by one").  Behind an empty
+    layer ("::") stand data-only ones.  Colons and backslashes of a layer's name are escaped in a list of
+    layers, and plain in a layer of its own.
     """
-    layout = context.facts.cgroup
-    own_namespace = context.has_namespace("cgroup")
-    readonly = naming.ATTRS["ro"][0]
-    attrs = options.attr_set if own_namespace else options.attr_set | readonly
-    rest = {"propagation": options.propagation}
-    if layout.mode == "none":
-        return [], []
-    if layout.mode == "v2":
-        if own_namespace:
-            return [
-                steps.MountFs("cgroup2", target, pointer=pointer, source="cgroup", attr_set=attrs, **rest)
-            ], []
-        return [steps.BindCgroup("", target, pointer=pointer, attr_set=attrs, **rest)], []
-    made = [
-        steps.MountFs(
-            "tmpfs",
-            target,
-            pointer=pointer,
-            source="tmpfs",
-            options=("mode=755",),
-            attr_set=attrs & ~readonly,
-            **rest,
-        )
-    ]
-    for controllers, name in _hierarchies(layout):
-        place = f"{target}/{name}"
-        if own_namespace:
-            kind = {"fstype": "cgroup", "source": "cgroup", "options": controllers}
-            made.append(steps.MountFs(target=place, pointer=pointer, attr_set=attrs, **kind))
+    key, _, value = option.partition("=")
+    if key != "lowerdir" or len(value.encode("utf-8", "surrogateescape")) <= naming.MAX_FSCONFIG:
+        return [option]
+    layers, current, escaped = [], "", False
+    for character in value:
+        if escaped or character not in "\\:":
+            current, escaped = current + character, False
+        elif character == "\\":
+            escaped = True
         else:
-            made.append(steps.BindCgroup(controllers[0], place, pointer=pointer, attr_set=attrs))
-        made += [
-            steps.MakeSymlink(f"{target}/{controller}", name, pointer=pointer)
-            for controller in controllers
-            if controller != name and "=" not in controller
-        ]
-    late = [steps.SetMountAttr(target, pointer=pointer, attr_set=readonly)] if attrs & readonly else []
-    return made, late
-
-
-def _hierarchies(layout):
-    """(controllers, name of the mount point) of each v1 hierarchy: those mounted together come together."""
-    points = {}
-    for controller, point, _ in layout.mounts:
-        if controller:
-            points.setdefault(point, []).append(controller)
-    return [(tuple(controllers), point.rpartition("/")[2]) for point, controllers in points.items()]
+            layers.append(current)
+            current = ""
+    layers.append(current)
+    made, add = [], "lowerdir+"
+    for layer in layers:
+        if layer:
+            made.append(f"{add}={layer}")
+        else:
+            add = "datadir+"
+    return made

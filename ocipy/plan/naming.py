@@ -57,7 +57,8 @@ ATTRS = {
     "nodiratime": (c.MOUNT_ATTR_NODIRATIME, 0),
     "diratime": (0, c.MOUNT_ATTR_NODIRATIME),
     "relatime": (c.MOUNT_ATTR_RELATIME, c.MOUNT_ATTR__ATIME),
-    "norelatime": (c.MOUNT_ATTR_STRICTATIME, c.MOUNT_ATTR__ATIME),
+    # It takes MS_RELATIME away, which mount(2) then gives by default, since Linux 2.6.30.
+    "norelatime": (0, 0),
     "noatime": (c.MOUNT_ATTR_NOATIME, c.MOUNT_ATTR__ATIME),
     "atime": (c.MOUNT_ATTR_RELATIME, c.MOUNT_ATTR__ATIME),
     "strictatime": (c.MOUNT_ATTR_STRICTATIME, c.MOUNT_ATTR__ATIME),
@@ -83,6 +84,9 @@ SUPERBLOCK = {
     "defaults": "",
 }
 
+#: Longest value that fsconfig(2) takes, in bytes.  Source: fs/fsopen.c, strndup_user() with 256.
+MAX_FSCONFIG = 255
+
 #: mount options that say what to do rather than how it looks afterwards.
 ACTIONS = ("bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap")
 
@@ -101,6 +105,15 @@ _ATTR_NAMES = (
 def attr_names(attrs: int) -> tuple[str, ...]:
     """MOUNT_ATTR_* bits as mount options."""
     return tuple(name for bit, name in _ATTR_NAMES if attrs & bit)
+
+
+def cleared_names(attrs: int) -> tuple[str, ...]:
+    """MOUNT_ATTR_* bits as the options that clear them; the field of access times is no flag."""
+    return tuple(
+        {"ro": "rw"}.get(name, name[2:])
+        for bit, name in _ATTR_NAMES
+        if attrs & bit and not bit & c.MOUNT_ATTR__ATIME
+    )
 
 
 def namespace_flags(types: Iterable[str]) -> int:

@@ -4,6 +4,9 @@ RESOLVE_IN_ROOT makes symlinks and ".." of the image end inside the root, RESOLV
 links of procfs that lead anywhere (CVE-2021-30465, CVE-2024-45310 and their kind).  What is missing is made
 component by component with mkdirat(2) below the descriptor of the parent: a symlink swapped in between two
 steps leads at worst to another place inside the root.
+
+Nothing here looks a name up twice.  A mode is never changed after the making (the umask of the thread is 0):
+chmod(2) of a name would follow a symlink that took its place, to a file of the host.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ _MAX_LINKS = 40  # as the kernel counts them (MAXSYMLINKS)
 class Root:
     """The container's root by descriptor.
 
-    identity: a context manager under which files are made: as the root user of the container
+    identity: callable: a context manager under which files are made as the root user of the container
     made:     called with (parent descriptor, name, is directory) for everything created
     """
 
@@ -30,33 +33,34 @@ class Root:
         self.identity = identity
         self.made = made
 
-    def open(self, path, flags=os.O_PATH, resolve=0):
+    def open(self, path, flags=os.O_PATH):
         """A descriptor of an existing path, following symlinks inside the root."""
-        return openat2(self.fd, path, flags, 0, IN_ROOT | resolve)
+        return openat2(self.fd, path, flags, 0, IN_ROOT)
 
-    def try_open(self, path, flags=os.O_PATH, resolve=0):
+    def try_open(self, path, flags=os.O_PATH):
         """As `open`, but None when there is no such path."""
         try:
-            return self.open(path, flags, resolve)
+            return self.open(path, flags)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def directory(self, path, mode=0o755, owner=None):
+    def directory(self, path, mode=0o755):
         """A descriptor of a directory, made with its parents when missing."""
         found = self.try_open(path, os.O_PATH | os.O_DIRECTORY)
         if found is not None:
             return found
-        return self._make(path, lambda parent, name: self._mkdir(parent, name, mode, owner), os.O_DIRECTORY)
+        return self._make(path, lambda parent, name: os.mkdir(name, mode, dir_fd=parent), True)
 
     def file(self, path):
         """A descriptor of something that is no directory, an empty file when missing."""
         found = self.try_open(path)
         if found is None:
-            found = self._make(path, self._mkfile, 0)
+            mode = stat.S_IFREG | 0o644
+            found = self._make(path, lambda parent, name: os.mknod(name, mode, dir_fd=parent), False)
         if stat.S_ISDIR(os.fstat(found).st_mode):
             text = fd_text(found)
             os.close(found)
-            raise failed(const.EEXIST, "mount", text, "a file onto a directory")
+            raise failed(const.EISDIR, "openat2", text)
         return found
 
     def parent(self, path):
@@ -66,12 +70,33 @@ class Root:
             raise failed(const.EINVAL, "openat2", fd_text(self.fd), path)
         return self.directory(head or "/"), name
 
-    def _make(self, path, create, flags):
+    def create(self, parent, name, make, is_directory=False):
+        """Make a name in a directory, as the container's root user, and remember that it was made.
+
+        A root that the host's root owns is not the container's to write in: then we do it as ourselves.  Not
+        at once, because a filesystem that belongs to the container's user namespace, or is mounted with an id
+        mapping, can't store an owner that it has no number for (EOVERFLOW).
+        """
+        try:
+            with self.identity():
+                make(parent, name)
+        except PermissionError as error:
+            try:
+                make(parent, name)
+            except FileExistsError:
+                raise
+            except OSError:
+                raise error from None
+        if self.made is not None:
+            self.made(os.dup(parent), name, is_directory)
+
+    def _make(self, path, make, is_directory):
         """Make the last component of a path; a dangling symlink there means its target, inside the root."""
+        flags = os.O_PATH | (os.O_DIRECTORY if is_directory else 0)
         for _ in range(_MAX_LINKS):
             parent, name = self.parent(path)
             try:
-                create(parent, name)
+                self.create(parent, name, make, is_directory)
             except FileExistsError:
                 try:
                     link = os.readlink(name, dir_fd=parent)
@@ -79,34 +104,11 @@ class Root:
                     link = None
                 if link is not None:
                     path = link if link.startswith("/") else f"{path.rstrip('/').rpartition('/')[0]}/{link}"
-                    found = self.try_open(path, os.O_PATH | flags)
+                    found = self.try_open(path, flags)
                     if found is not None:
                         return found
                     continue
             finally:
                 os.close(parent)
-            return self.open(path, os.O_PATH | flags)
+            return self.open(path, flags)
         raise failed(const.ELOOP, "openat2", fd_text(self.fd), path)
-
-    def _mkdir(self, parent, name, mode, owner):
-        with self.identity():
-            os.mkdir(name, mode, dir_fd=parent)
-        self._note(parent, name, True)
-        # mkdir(2) takes the umask off; the caller's must not decide what the container sees.
-        fd = openat2(parent, name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, 0, const.RESOLVE_NO_SYMLINKS)
-        try:
-            with self.identity():
-                os.fchmod(fd, mode)
-            if owner is not None:
-                os.fchown(fd, *owner)
-        finally:
-            os.close(fd)
-
-    def _mkfile(self, parent, name):
-        with self.identity():
-            os.mknod(name, stat.S_IFREG | 0o644, dir_fd=parent)
-        self._note(parent, name, False)
-
-    def _note(self, parent, name, is_directory):
-        if self.made is not None:
-            self.made(os.dup(parent), name, is_directory)

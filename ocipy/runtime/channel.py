@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import _socket
 import fcntl
+import os
 
 from ocipy.errors import OcipyError, StepError
 from ocipy.linux import const
@@ -202,12 +201,16 @@ class Program:
 
 
 def _failure(step, cause, fd):
-    from ocipy.plan.steps import Execve, Lookup
+    from ocipy.plan.steps import Execve, Lookup, MountFs
 
     if isinstance(step, (Execve, Lookup)):
         return ExecFailure(step, cause, step.pointer, fd)
     if fd is not None:
         os.close(fd)
+    if isinstance(step, MountFs):
+        from ocipy.rootfs import hints
+
+        return StepError(step, cause, step.pointer, hints.hint(step, cause))
     from ocipy.plan.hints import hint
 
     return StepError(step, cause, step.pointer, hint(step, cause.errno))

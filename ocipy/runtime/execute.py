@@ -9,12 +9,9 @@ from __future__ import annotations
 import os
 from itertools import groupby
 
-from ocipy import rootfs
 from ocipy.errors import OcipyError, StepError
-from ocipy.linux import const
-from ocipy.linux.syscalls import failed, openat2
+from ocipy.linux.syscalls import openat2
 from ocipy.plan import steps
-from ocipy.rootfs.build import Session
 from ocipy.runtime import channel, host, process
 
 
@@ -37,11 +34,10 @@ class Execution:
         self.master = None
         self.notify = notify  # called with the descriptor of a seccomp filter that notifies
         self.needed_controllers = ()
-        self.userns_ids = None
-        self.session = None
+        self.has_user_namespace = False
+        self._building = None
         self._program = None  # that init is running
-        self._mounts = True  # has the container a mount namespace, in which its root is built?
-        self.namespaces = {}  # of the container, opened through /proc: "mnt", "user"
+        self._namespaces = {}  # of the container, opened through /proc: "mnt", "user"
 
     # ------------------------------------------------------------ the loop
 
@@ -97,9 +93,9 @@ class Execution:
                 self._clone(group[: i + 1])
                 group = group[i + 1 :]
                 break
-        mounts = [step for step in root_steps if isinstance(step, steps.MountFs)]
-        if group or mounts:
+        if group or root_steps:
             self.settle()
+            mounts = self.building().mounts(root_steps) if root_steps else ()
             self._program = self.channel.send(group, self.fds, mounts, self._made)
 
     def settle(self):
@@ -130,7 +126,7 @@ class Execution:
         """Has init left the host's user namespace when it clones?  Then it may not choose a cgroup for its
         child: it needs a file that we have opened."""
         kinds = (steps.MapIds, steps.BecomeRoot)
-        return bool(self.userns_ids) or any(isinstance(step, kinds) for step in group)
+        return self.has_user_namespace or any(isinstance(step, kinds) for step in group)
 
     def _cgroup_files(self):
         """Descriptors of files by which init moves itself into the container's cgroups."""
@@ -142,43 +138,23 @@ class Execution:
 
     # ------------------------------------------------------------ the root
 
-    def _session(self):
-        owner = None
-        if self.userns_ids:
-            owner = tuple(_outside(ids) for ids in self.userns_ids)
-        return Session(
-            mount_of=lambda step: self._program.take(step),
-            userns=self._user_namespace_of,
-            cgroup=lambda controller: self.cgroup.paths[controller],
-            owner=owner,
-            container=self._namespace("user") if self.userns_ids else None,
-        )
+    def building(self):
+        if self._building is None:
+            from ocipy.runtime.building import Building
+
+            self._building = Building(self)
+        return self._building
 
     def _root(self, group):
-        """One stay in the container's mount namespace, while init still makes the mounts for it."""
-        self.session = self.session or self._session()
-        if isinstance(group[0], steps.AttachRoot):
-            self._mounts = group[0].mount
-        rootfs.build(self.session, self._namespace("mnt") if self._mounts else None, group)
-        self.fds["root"] = self.session.root.fd
+        self.building().run(group, self._program)
+        self.fds["root"] = self._building.root_fd
 
-    def _namespace(self, name):
-        if name not in self.namespaces:
+    def namespace(self, name):
+        """A descriptor of a namespace of the container, by its name in /proc/PID/ns."""
+        if name not in self._namespaces:
             flags = os.O_RDONLY
-            self.namespaces[name] = openat2(self.fds["proc"], f"{self.pid}/ns/{name}", flags)
-        return self.namespaces[name]
-
-    def _user_namespace_of(self, uids, gids):
-        """A user namespace with these mappings: a short-lived init makes it, its descriptor outlives it."""
-        helper = channel.spawn()
-        try:
-            helper.run([steps.NewNamespaces(("user",))], self.fds)
-            _write_map(self.fds["proc"], helper.pid, "uid", uids)
-            _write_map(self.fds["proc"], helper.pid, "gid", gids)
-            return openat2(self.fds["proc"], f"{helper.pid}/ns/user", os.O_RDONLY)
-        finally:
-            helper.close()
-            os.waitpid(helper.pid, 0)
+            self._namespaces[name] = openat2(self.fds["proc"], f"{self.pid}/ns/{name}", flags)
+        return self._namespaces[name]
 
     # ------------------------------------------------------------ the end
 
@@ -207,26 +183,20 @@ class Execution:
             process.reap(self.pid)
         elif self.channel:
             process.reap_now(self.channel.pid)
-        if self.session:
-            self.session.undo()
+        if self._building:
+            self._building.undo()
 
     def close(self):
-        if self.session:
-            self.session.close()
+        if self._building:
+            self._building.close()
         self.fds.pop("root", None)
         for name in ("listener", "held"):
             self.fds.pop(name, None)
-        for fd in (*self.fds.values(), *self.namespaces.values(), self.master, self.pidfd):
+        for fd in (*self.fds.values(), *self._namespaces.values(), self.master, self.pidfd):
             for each in fd if isinstance(fd, tuple) else (fd,):
                 if each is not None:
                     os.close(each)
-        self.fds, self.namespaces, self.master, self.pidfd = {}, {}, None, None
-
-
-def _outside(mappings):
-    """The host's id of the container's 0, or of the first one it has."""
-    inside, outside, _ = min(mappings)
-    return outside if inside == 0 else outside
+        self.fds, self._namespaces, self.master, self.pidfd = {}, {}, None, None
 
 
 # ---------------------------------------------------------------- effects of the runtime's own steps
@@ -244,46 +214,14 @@ def _apply(execution, step):
 
 def _open_namespace(execution, step):
     execution.fds[f"ns:{step.type}"] = os.open(step.path, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _write_map(proc, pid, kind, mappings):
-    text = "".join(f"{inside} {outside} {size}\n" for inside, outside, size in mappings)
-    fd = openat2(proc, f"{pid}/{kind}_map", os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    except OSError as error:
-        raise failed(error.errno, "write", f"/proc/{pid}/{kind}_map", text.strip()) from None
-    finally:
-        os.close(fd)
+    execution.has_user_namespace |= step.type == "user"
 
 
 def _map_ids(execution, step):
-    pid, proc = execution.channel.pid, execution.fds["proc"]
-    execution.userns_ids = (step.uids, step.gids)
-    if step.deny_setgroups:
-        fd = openat2(proc, f"{pid}/setgroups", os.O_WRONLY)
-        os.write(fd, b"deny")
-        os.close(fd)
-    for kind, mappings in (("uid", step.uids), ("gid", step.gids)):
-        if step.tool:
-            _map_by_tool(f"new{kind}map", pid, mappings)
-        else:
-            _write_map(proc, pid, kind, mappings)
+    from ocipy.runtime import usermaps
 
-
-def _map_by_tool(tool, pid, mappings):
-    """newuidmap(1) and newgidmap(1): set-user-ID programs that know /etc/subuid."""
-    for directory in ("/usr/bin", "/usr/sbin", "/bin", "/usr/local/bin"):
-        path = f"{directory}/{tool}"
-        if os.access(path, os.X_OK):
-            break
-    else:
-        raise failed(const.ENOENT, "execve", tool, "an unprivileged user needs it to map more than one id")
-    arguments = [tool, str(pid), *(str(n) for mapping in mappings for n in mapping)]
-    child = os.posix_spawn(path, arguments, {})
-    _, status = os.waitpid(child, 0)
-    if status:
-        raise failed(const.EPERM, tool, *arguments[1:], f"status {process.exit_status(status)}")
+    execution.has_user_namespace = True
+    usermaps.map_ids(step, execution.fds["proc"], execution.channel.pid)
 
 
 def _run_hooks(execution, step):
@@ -293,7 +231,7 @@ def _run_hooks(execution, step):
 def _move_net_device(execution, step):
     from ocipy.runtime import netdevices
 
-    netdevices.move(step.device, step.name, execution._namespace("net"))
+    netdevices.move(step.device, step.name, execution.namespace("net"))
 
 
 #: What needs nothing of init: done while it makes namespaces.

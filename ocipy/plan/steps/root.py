@@ -1,4 +1,8 @@
-"""Steps that build the root filesystem and enter it (effects: ocipy/rootfs)."""
+"""Steps that build the root filesystem and enter it (effects: ocipy/rootfs).
+
+All but the attaching of the root itself name places as the container sees them, absolute, and never a path
+that the host would look up.  In what they print, options stand as config.json has them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from ocipy.plan.steps.base import InitStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from ocipy.plan.steps.base import Numbering, Ops
@@ -36,6 +41,7 @@ class AttachRoot(RootStep):
 
     path: str
     mount: bool = True  # without a mount namespace the directory is only held
+    parent: str = "private"  # what becomes of the propagation of the mount that the directory lies on
 
     def __str__(self) -> str:
         return f"attach root {self.path}"
@@ -45,23 +51,23 @@ class MountFs(RootStep):
     """Attach a new filesystem inside the container's root; init makes it, in its namespaces."""
 
     fstype: str
-    target: str  # absolute, as the container sees it
+    target: str
     source: str = ""
-    options: tuple[Any, ...] = ()  # what fsconfig(2) takes: key=value or a flag
+    options: tuple[str, ...] = ()  # what fsconfig(2) takes: key=value or a flag
     attr_set: int = 0  # MOUNT_ATTR_*
-    attr_clr: int = 0
-    recursive_set: int = 0
-    recursive_clr: int = 0
-    propagation: tuple[Any, ...] = ()
-    ids: tuple[Any, ...] = ()  # (uids, gids) of an id-mapped mount, () for none
+    propagation: tuple[str, ...] = ()
+    ids: tuple[Any, ...] = ()  # as Bind has it
     copyup: bool = False
-    plain: bool = False  # the target must be a directory that no symlink leads to
+    inherit_mode: bool = False  # its root directory gets the mode of the directory that it covers
+    plain: bool = False  # the target must be a directory that is no symlink
+    fallback: str = ""  # the host's own, to be bound when the namespaces turn out not to be the container's
 
     def __str__(self) -> str:
-        shown = dict.fromkeys((*self.options, *naming.attr_names(self.attr_set)))
+        shown = dict.fromkeys((*self.options, *naming.attr_names(self.attr_set), *self.propagation))
+        shown |= dict.fromkeys(_id_names(self.ids, False))
         if self.copyup:
             shown["tmpcopyup"] = None
-        return f"mount {self.fstype} at {self.target}" + (f" ({','.join(shown)})" if shown else "")
+        return f"mount {self.fstype} at {self.target}{_listed(shown)}"
 
 
 class Bind(RootStep):
@@ -71,26 +77,34 @@ class Bind(RootStep):
     target: str
     recursive: bool = False
     attr_set: int = 0
-    attr_clr: int = 0
+    attr_clr: int = 0  # must go, or the bind fails
+    attr_drop: int = 0  # nobody asked for them: they go where the kernel lets them go
     recursive_set: int = 0
     recursive_clr: int = 0
-    propagation: tuple[Any, ...] = ()
+    propagation: tuple[str, ...] = ()
     ids: tuple[Any, ...] = ()  # (uids, gids), ("container",) for the container's own user namespace
     ids_recursive: bool = False
-    optional: bool = False  # nothing to do when the source does not exist
     nofollow: bool = False
     device: tuple[
         Any, ...
     ] = ()  # (kind, major, minor) that the source must be: a device made by binding the host's
+    procfs: bool = False  # the source must be a procfs
 
     def __str__(self) -> str:
-        names = naming.attr_names(self.attr_set) + tuple(
-            "r" + n for n in naming.attr_names(self.recursive_set)
-        )
-        names += tuple(("ridmap" if self.ids_recursive else "idmap",) if self.ids else ())
-        return f"{'rbind' if self.recursive else 'bind'} {self.source} at {self.target}" + (
-            f" ({','.join(names)})" if names else ""
-        )
+        names = naming.attr_names(self.attr_set) + naming.cleared_names(self.attr_clr & ~self.attr_set)
+        names += tuple(f"r{name}" for name in naming.attr_names(self.recursive_set))
+        names += tuple(f"r{name}" for name in naming.cleared_names(self.recursive_clr & ~self.recursive_set))
+        names += self.propagation + _id_names(self.ids, self.ids_recursive)
+        return f"{'rbind' if self.recursive else 'bind'} {self.source} at {self.target}{_listed(names)}"
+
+
+def _id_names(ids: tuple[Any, ...], recursive: bool) -> tuple[str, ...]:
+    return (f"{'ridmap' if recursive else 'idmap'}",) if ids else ()
+
+
+def _listed(names: Iterable[str]) -> str:
+    text = ",".join(names)
+    return f" ({text})" if text else ""
 
 
 class BindCgroup(RootStep):
@@ -99,31 +113,29 @@ class BindCgroup(RootStep):
     controller: str  # "" for cgroup v2
     target: str
     attr_set: int = 0
-    propagation: tuple[Any, ...] = ()
+    propagation: tuple[str, ...] = ()
+    own: str = ""  # the runtime's own cgroup, on the host: the container's when it has none to itself
 
     def __str__(self) -> str:
-        names = naming.attr_names(self.attr_set)
-        return f"bind own {self.controller or 'unified'} cgroup at {self.target}" + (
-            f" ({','.join(names)})" if names else ""
-        )
+        names = naming.attr_names(self.attr_set) + self.propagation
+        return f"bind own {self.controller or 'unified'} cgroup at {self.target}{_listed(names)}"
 
 
 class SetMountAttr(RootStep):
-    """Change the flags of a mount inside the container's root, after what had to be written there."""
+    """Change a mount inside the container's root: its flags, and with options its filesystem."""
 
     target: str
     attr_set: int = 0
     attr_clr: int = 0
+    options: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"set {','.join(naming.attr_names(self.attr_set)) or 'nothing'} on {self.target}"
+        names = naming.attr_names(self.attr_set) + naming.cleared_names(self.attr_clr & ~self.attr_set)
+        return f"remount {self.target}{_listed((*self.options, *names))}"
 
 
 class MakeDir(RootStep):
     path: str
-    mode: int = 0o755
-    uid: int = 0
-    gid: int = 0
 
     def __str__(self) -> str:
         return f"make directory {self.path}"
@@ -149,7 +161,8 @@ class MakeDevice(RootStep):
 
     def __str__(self) -> str:
         number = "" if self.kind == "p" else f" {self.major}:{self.minor}"
-        return f"make device {self.path} {self.kind}{number} {self.mode:04o}"
+        owner = f" {self.uid}:{self.gid}" if self.uid or self.gid else ""
+        return f"make device {self.path} {self.kind}{number} {self.mode:04o}{owner}"
 
 
 class MakeSymlink(RootStep):
@@ -162,9 +175,10 @@ class MakeSymlink(RootStep):
 
 
 class Mask(RootStep):
-    """Hide a path: a directory under an empty read-only tmpfs, a file under /dev/null."""
+    """Hide a path: a directory under an empty read-only tmpfs, anything else under the null device."""
 
     path: str
+    label: str = ""  # SELinux context of that tmpfs
 
     def __str__(self) -> str:
         return f"mask {self.path}"
@@ -180,6 +194,13 @@ class ReadonlyPath(RootStep):
 class ReadonlyRoot(RootStep):
     def __str__(self) -> str:
         return "make the root read-only"
+
+
+class HideHost(RootStep):
+    """Take the host's procfs and sysfs out of a mount namespace whose root stays reachable (--no-pivot)."""
+
+    def __str__(self) -> str:
+        return "unmount the host's proc and sysfs"
 
 
 class EnterRoot(InitStep):

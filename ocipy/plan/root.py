@@ -1,0 +1,109 @@
+"""The container's root in a plan: how it is built, restricted, and entered.
+
+The parts stand apart because hooks run between them: prestart, createRuntime and createContainer hooks find
+everything mounted and nothing yet hidden or read-only, for they may still have to write.
+"""
+
+from __future__ import annotations
+
+from ocipy.errors import ConfigError, Problem
+from ocipy.linux import const
+from ocipy.plan import dev, mounts, steps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ocipy.plan.context import Context
+    from ocipy.plan.steps import Step
+
+_NOTHING = (
+    const.MOUNT_ATTR_RDONLY | const.MOUNT_ATTR_NOSUID | const.MOUNT_ATTR_NODEV | const.MOUNT_ATTR_NOEXEC
+)
+#: rootfsPropagation values that are set on the finished root, once it is "/".  The others say what it shall
+#: not share, and that is so from the start.
+_AFTER_ENTERING = ("shared", "rshared", "unbindable", "runbindable")
+
+
+def building(context: Context) -> tuple[list[Step], list[Step]]:
+    """(steps up to the hooks, steps for after them)."""
+    config, path = context.config, context.config["root"]["path"]
+    path = path if path.startswith("/") else f"{context.options.bundle}/{path}"
+    if not context.has_namespace("mount"):
+        return _without_mount_namespace(context, path), []
+    made = _root_mount(context, path)
+    late: list[Step] = []
+    for i, mount in enumerate(config.get("mounts") or ()):
+        now, after = mounts.mount_steps(i, mount, context)
+        made += now
+        late += after
+    if context.options.notify_socket:
+        made.append(steps.Bind(context.options.notify_socket, "/run/notify", attr_set=_NOTHING))
+    made += dev.dev_steps(config, context)
+    if context.process and context.process["cwd"] != "/":
+        made.append(steps.MakeDir(context.process["cwd"], pointer="/process/cwd"))
+    return made, late
+
+
+def _root_mount(context: Context, path: str) -> list[Step]:
+    """The root as a mount, in a mount namespace whose propagation is what rootfsPropagation asks.
+
+    By default a container's mounts do not appear on the host, but the host's may still arrive.  An unbindable
+    "/" could not even be bound: that value waits until the root is entered.
+    """
+    asked = context.linux.get("rootfsPropagation") or ""
+    pointer = "/linux/rootfsPropagation" if asked else ""
+    first = "rslave" if asked in ("", "unbindable", "runbindable") else asked
+    if asked in ("private", "rprivate") and context.options.no_pivot:
+        message = "private is not safe with --no-pivot: mounts of the host would stay"
+        raise ConfigError(Problem(pointer, message, "private-without-pivot"))
+    parent = "slave" if asked in ("slave", "rslave") else "private"
+    return [
+        steps.Propagation(first, pointer=pointer),
+        steps.AttachRoot(path, pointer="/root/path", parent=parent),
+    ]
+
+
+def _without_mount_namespace(context: Context, path: str) -> list[Step]:
+    """The host's own mount namespace: nothing may be mounted there, the root is entered by chroot."""
+    problems = [
+        Problem(pointer, "needs a mount namespace: it would change the host's mounts", "no-mount-namespace")
+        for pointer, present in (
+            ("/mounts", context.config.get("mounts")),
+            ("/root/readonly", context.config["root"].get("readonly")),
+            ("/linux/maskedPaths", context.linux.get("maskedPaths")),
+            ("/linux/readonlyPaths", context.linux.get("readonlyPaths")),
+            ("/linux/rootfsPropagation", context.linux.get("rootfsPropagation")),
+        )
+        if present
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return [steps.AttachRoot(path, pointer="/root/path", mount=False)]
+
+
+def restrictions(context: Context) -> list[Step]:
+    """What hides and protects, after all that had to be reached or written."""
+    made: list[Step] = []
+    if not context.has_namespace("mount"):
+        return made
+    for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
+        made.append(steps.ReadonlyPath(path, pointer=f"/linux/readonlyPaths/{i}"))
+    for i, path in enumerate(context.linux.get("maskedPaths") or ()):
+        made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}", label=mounts.label(context)))
+    if context.config["root"].get("readonly"):
+        made.append(steps.ReadonlyRoot(pointer="/root/readonly"))
+    if context.options.no_pivot:
+        made.append(steps.HideHost())
+    return made
+
+
+def entering(context: Context) -> list[Step]:
+    """The root becomes "/" of the container."""
+    if not context.has_namespace("mount"):
+        return [steps.EnterRoot(pointer="/root/path", how="CHROOT")]
+    made: list[Step] = [
+        steps.EnterRoot(pointer="/root/path", how="MOVE_ROOT" if context.options.no_pivot else "PIVOT")
+    ]
+    propagation = context.linux.get("rootfsPropagation")
+    if propagation in _AFTER_ENTERING:
+        made.append(steps.Propagation(propagation, pointer="/linux/rootfsPropagation"))
+    return made
