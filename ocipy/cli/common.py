@@ -22,6 +22,8 @@ def runtime(flags) -> "Runtime":
     """The Runtime that the global flags describe."""
     import _signal
 
+    import os
+
     from ocipy.runtime import Runtime
 
     # A caller may ignore it, and then the kernel throws away what becomes of our children.
@@ -32,6 +34,7 @@ def runtime(flags) -> "Runtime":
         rootless=flags["rootless"],
         cgroup_manager=flags["cgroup-manager"],
         warn=flags["log"].warning,
+        environ=os.environ,
     )
 
 

@@ -14,7 +14,7 @@ from ocipy.runtime.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ocipy.errors import Problem
@@ -29,6 +29,7 @@ class Runtime:
     root:           directory, default /run/ocipy, or $XDG_RUNTIME_DIR/ocipy
     cgroup_manager: cgroupfs, systemd or disabled
     warn:           called with each warning, one line
+    environ:        where a command finds what its caller means for the container: NOTIFY_SOCKET, LISTEN_FDS
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Runtime:
         rootless: str = "auto",
         cgroup_manager: str = "cgroupfs",
         warn: Callable[[str], None] | None = None,
+        environ: Mapping[str, str] | None = None,
     ):
         self.store = Store(root)
         self.root = self.store.root
         self.cgroup_manager = "systemd" if systemd_cgroup else cgroup_manager
         self.rootless = rootless
+        self.environ = environ or {}
         self.warn = warn or (lambda text: None)
 
     # ------------------------------------------------------------ looking

@@ -128,7 +128,7 @@ class Container:
             relay.close()
 
     def _bind_notify(self):
-        caller = self._private.get("notify") and os.environ.get("NOTIFY_SOCKET")
+        caller = self._private.get("notify") and self.runtime.environ.get("NOTIFY_SOCKET")
         if not caller:
             return None
         from ocipy.runtime.notify import Relay

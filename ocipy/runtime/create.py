@@ -41,7 +41,7 @@ def create(
     preserve_fds:   descriptors from 3 up that the program inherits
     terminal:       called with the terminal's master, instead of a console socket (`run` in the foreground)
     """
-    inherited = streams.inherited(preserve_fds)
+    inherited = streams.inherited(preserve_fds, runtime.environ)
     planned = Planned(
         runtime,
         bundle,
@@ -77,7 +77,7 @@ class Planned:
             runtime.warn(str(warning))
         self.config = loaded.data
         self.facts = host.facts()
-        notify = inherited is not None and bool(os.environ.get("NOTIFY_SOCKET"))
+        notify = inherited is not None and bool(runtime.environ.get("NOTIFY_SOCKET"))
         env = inherited.env if inherited else ()
         self.options = Options(
             id,

@@ -40,7 +40,7 @@ def run(
         container.runtime.warn(str(warning))
     has_terminal = bool(asked.get("terminal"))
     streams.check_console(has_terminal, console_socket, detach)
-    inherited = streams.inherited(preserve_fds)
+    inherited = streams.inherited(preserve_fds, container.runtime.environ)
     with Foreground(signals and not detach, subreaper=False) as foreground:
         execution = _execute(container, asked, inherited, cgroup)
         try:

@@ -20,18 +20,19 @@ class Inherited(Record):
     env: tuple = ()
 
 
-def inherited(preserve_fds) -> Inherited:
+def inherited(preserve_fds, environ) -> Inherited:
     """Those of systemd's socket activation (sd_listen_fds(3)) first, then `preserve_fds` more.
 
+    environ: of a command; a program that uses the library keeps its own sockets, and has none to pass on
     LISTEN_FDS counts only if it is meant for this process: the caller may have got it for itself.
     Raises UsageError when one of them is not open.
     """
     count, env = 0, ()
-    listen = os.environ.get("LISTEN_FDS", "")
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and listen.isascii() and listen.isdigit():
+    listen = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") == str(os.getpid()) and listen.isascii() and listen.isdigit():
         count = int(listen)
         env = (f"LISTEN_FDS={count}", "LISTEN_PID=1")
-        if names := os.environ.get("LISTEN_FDNAMES"):
+        if names := environ.get("LISTEN_FDNAMES"):
             env += (f"LISTEN_FDNAMES={names}",)
     total = count + preserve_fds
     for fd in range(3, 3 + total):
