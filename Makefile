@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach p,/usr/bin/python3 python3 python3.14 python3.13
     $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))) /usr/bin/python3)
 
 # The official schemas, which tests compare ours with; they are not part of this repository.
-OCIPY_ORACLE ?= $(firstword $(wildcard ../*/oracle))
+OCIPY_ORACLE ?= $(abspath $(firstword $(wildcard ../*/oracle)))
 export OCIPY_ORACLE PYTHON
 
 SHELL := /bin/bash
