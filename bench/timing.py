@@ -34,21 +34,21 @@ class Failed(Exception):
 
 
 def measured(command):
-    """Run a command to its end.  Returns the seconds that it took."""
+    """Run a command to its end.  Returns the seconds that it took, by the clock and of a processor."""
     null = os.open(os.devnull, os.O_RDWR)
     with tempfile.TemporaryFile() as errors:
         actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1)]
         actions.append((os.POSIX_SPAWN_DUP2, errors.fileno(), 2))
         before = time.perf_counter()
         pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
-        _, status = os.waitpid(pid, 0)
+        _, status, usage = os.wait4(pid, 0)
         seconds = time.perf_counter() - before
         os.close(null)
         if status:
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip()
             raise Failed(f"{' '.join(command)}: status {os.waitstatus_to_exitcode(status)}: {said}")
-    return seconds
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
 class Library:
@@ -69,7 +69,7 @@ class Library:
         said = self.process.stdout.readline()
         if not said:
             raise Failed(f"the Python program ended with {self.process.wait()}")
-        return float(said)
+        return tuple(map(float, said.split()))
 
     def close(self):
         self.process.stdin.close()
@@ -84,12 +84,13 @@ class Contestant:
 
         self.label, self.runtime = label, runtime
         self.root = os.path.join("/run", label)
+        self.sleeper_id = label + "-sleeper"  # it names a cgroup too, which is no two runtimes' at once
         self.bundle = bundles.make(os.path.join(directory, label), spec_by)
         self.sleeper = bundles.make(
             os.path.join(directory, label + "-sleeper"), spec_by, ["/bin/sleep", "9999"]
         )
-        measured(self.command("create", "-b", self.sleeper, "sleeper"))
-        measured(self.command("start", "sleeper"))
+        measured(self.command("create", "-b", self.sleeper, self.sleeper_id))
+        measured(self.command("start", self.sleeper_id))
         self.library = Library(self.bundle, self.root + "-library") if runtime.name == "ocipy" else None
 
     def command(self, *arguments):
@@ -107,10 +108,10 @@ class Contestant:
         parts.append(measured(self.command("delete", "two")))
         for case, part in zip(("create", "start", "delete"), parts):
             add(samples, case, part)
-        add(samples, "create+start+delete", sum(parts))
-        add(samples, "state", measured(self.command("state", "sleeper")))
-        add(samples, "kill", measured(self.command("kill", "sleeper", "CONT")))
-        add(samples, "exec", measured(self.command("exec", "sleeper", "/bin/true")))
+        add(samples, "create+start+delete", tuple(map(sum, zip(*parts))))
+        add(samples, "state", measured(self.command("state", self.sleeper_id)))
+        add(samples, "kill", measured(self.command("kill", self.sleeper_id, "CONT")))
+        add(samples, "exec", measured(self.command("exec", self.sleeper_id, "/bin/true")))
         if self.library:
             add(samples, "library", self.library.measure())
         else:
@@ -119,7 +120,7 @@ class Contestant:
     def close(self):
         if self.library:
             self.library.close()
-        measured(self.command("delete", "--force", "sleeper"))
+        measured(self.command("delete", "--force", self.sleeper_id))
 
 
 def wait_for_end(pidfd):
@@ -131,12 +132,12 @@ def wait_for_end(pidfd):
     os.close(pidfd)
 
 
-def add(samples, case, seconds):
-    samples.setdefault(case, []).append(seconds)
+def add(samples, case, measurement):
+    samples.setdefault(case, []).append(measurement)
 
 
 def rounds(contestants, count, warm_up):
-    """{label: {case: [seconds, ...]}}, floors under the label "floor"."""
+    """{label: {case: [(seconds, processor seconds), ...]}}, floors under the label "floor"."""
     found = {c.label: {} for c in contestants} | {"floor": {}}
     for number in range(-warm_up, count):
         if number == 0:
@@ -151,36 +152,38 @@ def rounds(contestants, count, warm_up):
 
 
 def summary(found):
-    """{label: {case: {"median": ms, "least": ms, "p90": ms}}}."""
-    return {
-        label: {
-            case: {
-                "median": statistics.median(samples) * 1000,
-                "least": min(samples) * 1000,
-                "p90": sorted(samples)[len(samples) * 9 // 10] * 1000,
+    """{label: {case: {"median": ms, "least": ms, "p90": ms, "processor": ms}}}."""
+    summed = {}
+    for label, cases in found.items():
+        for case, samples in cases.items():
+            clock, processor = ([x * 1000 for x in column] for column in zip(*samples))
+            summed.setdefault(label, {})[case] = {
+                "median": statistics.median(clock),
+                "least": min(clock),
+                "p90": sorted(clock)[len(clock) * 9 // 10],
+                "processor": statistics.median(processor),
             }
-            for case, samples in cases.items()
-        }
-        for label, cases in found.items()
-    }
+    return summed
+
+
+def table(summed, labels, what):
+    """Lines of a table of one figure: a row for a case, then what the first runtime takes over each other."""
+    first, *others = labels
+    head = ["case", *labels, *(f"{first}/{other}" for other in others)]
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    for case in CASES:
+        figures = [summed[label][case][what] for label in labels]
+        cells = [f"{f:.1f}" for f in figures] + [f"{figures[0] / f:.2f}" for f in figures[1:]]
+        lines.append(f"| {case} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def markdown(summed, labels, about, count):
-    """The table for a person: medians in ms, and what the first runtime takes over each other."""
-    first, *others = labels
-    lines = [
-        "# Times",
-        "",
-        f"Written by `bench/run`. Medians of {count} interleaved rounds, in ms. {about}",
-        "",
-    ]
-    head = ["case", *labels, *(f"{first}/{other}" for other in others)]
-    lines += ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-    for case in CASES:
-        medians = [summed[label][case]["median"] for label in labels]
-        cells = [f"{m:.1f}" for m in medians] + [f"{medians[0] / m:.2f}" for m in medians[1:]]
-        lines.append(f"| {case} | " + " | ".join(cells) + " |")
-    lines.append("")
+    """The page for a person."""
+    lines = ["# Times", "", f"Written by `bench/run`. Medians of {count} interleaved rounds, in ms. {about}"]
+    lines += ["", "By the clock:", "", *table(summed, labels, "median")]
+    lines += ["", "Of a processor, which other work on the machine disturbs less:", ""]
+    lines += [*table(summed, labels, "processor"), ""]
     lines += [f"* {name}: {case['median']:.1f} ms" for name, case in summed["floor"].items()]
     return "\n".join(lines) + "\n"
 
