@@ -103,12 +103,11 @@ class Runtime:
         """Delete a container; with force, one that is missing or half made too."""
         entry = self.store.entry(id)
         try:
-            container = Container(self, entry, entry.load())
+            Container(self, entry, entry.load()).delete(force)
         except ContainerError:
-            if not force:
+            if not force or entry.read("state.json") is not None:
                 raise
-            if entry.exists():  # a create that died before it knew anything
+            # Another delete was faster, or a create died before it knew anything.
+            if entry.exists():
                 entry.lock()
                 entry.remove()
-            return
-        container.delete(force)

@@ -16,6 +16,7 @@ import os
 import time
 
 from ocipy.errors import ContainerError, UsageError
+from ocipy.linux import const
 from ocipy.spec import jsontext
 
 ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
@@ -174,19 +175,25 @@ class Entry:
             os.close(fd)
 
     def remove(self):
-        """Remove the directory and all in it."""
-        for name in _listdir(self.path):
-            path = f"{self.path}/{name}"
-            if os.path.isdir(path) and not os.path.islink(path):
-                for inner in _listdir(path):
-                    _unlink(f"{path}/{inner}")
-                os.rmdir(path)
-            else:
-                _unlink(path)
-        try:
-            os.rmdir(self.path)
-        except FileNotFoundError:
-            pass
+        """Remove the directory and all in it, the lock last: until then others wait for it."""
+        while True:
+            for name in sorted(_listdir(self.path), key=lambda name: name == "lock"):
+                path = f"{self.path}/{name}"
+                if os.path.isdir(path) and not os.path.islink(path):
+                    for inner in _listdir(path):
+                        _unlink(f"{path}/{inner}")
+                    os.rmdir(path)
+                else:
+                    _unlink(path)
+            try:
+                os.rmdir(self.path)
+                break
+            except FileNotFoundError:
+                break
+            except OSError as error:
+                if error.errno != const.ENOTEMPTY:
+                    raise
+                # Somebody wanted the lock at the very end, and made a new one.
         self.unlock()
 
 
