@@ -5,6 +5,7 @@ What is written to them, and why, is decided in ocipy.plan.resources; here is on
 
 from __future__ import annotations
 
+from ocipy.cgroups import files
 from ocipy.errors import UsageError
 from ocipy.plan.cgroup_layout import UNIFIED, Layout, place
 
@@ -35,6 +36,16 @@ def open_manager(
     if manager == "disabled" or layout.mode == "none":
         return from_paths({}, None, rootless)
     return from_paths(dict(place(layout, cgroups_path, container_id)), None, rootless)
+
+
+def is_frozen(paths: dict[str, str]) -> bool:
+    """Whether a container's cgroup was asked to be frozen itself, by `Manager.paths`.
+
+    The same as `Manager.frozen`, for those who ask nothing else, which is most of what `state` does.
+    """
+    if "freezer" in paths:
+        return files.is_set(f"{paths['freezer']}/freezer.self_freezing")
+    return set(paths) == {UNIFIED} and files.is_set(f"{paths[UNIFIED]}/cgroup.freeze")
 
 
 def from_paths(paths: dict[str, str], made: Iterable[str] | None = (), rootless: bool = False) -> Manager:

@@ -47,6 +47,14 @@ def write(path: str, value: str) -> None:
         os.close(fd)
 
 
+def is_set(path: str) -> bool:
+    """Whether a file reads 1; one that is gone does not."""
+    try:
+        return read(path) == "1\n"
+    except FileNotFoundError:
+        return False
+
+
 def make(directory: str) -> list[str]:
     """Make a directory and what is missing above it; returns those made, topmost first, [] if it was there.
 

@@ -4,7 +4,7 @@
               |                                  |
               v   make()  apply(step)...         v
          [ cgroup ]  join_fd() join_files() join(pid)
-              |   freeze() thaw() frozen() procs() signal() kill()
+              |   freeze() thaw() wait_thawed() frozen() procs() signal() kill()
               v   remove()
 
 A manager holds no descriptor and reads nothing when it is made; every method looks at the directories anew.
@@ -218,6 +218,9 @@ class Manager:
     def thaw(self) -> None:
         """Let every process run again."""
         raise NotImplementedError
+
+    def wait_thawed(self) -> None:
+        """Wait until they do; ContainerError if a cgroup above keeps them frozen."""
 
     def frozen(self) -> bool:
         """Whether the cgroup was asked to be frozen (not: one above it)."""

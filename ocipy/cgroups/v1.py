@@ -145,6 +145,15 @@ class V1(Manager):
             # Nothing is left that could be frozen.
             return
 
+    def wait_thawed(self) -> None:
+        # The kernel has let them go when the write returns, unless one above it holds them.
+        try:
+            state = files.read(f"{self._freezer()}/freezer.state")
+        except FileNotFoundError:
+            return
+        if state != "THAWED\n":
+            raise ContainerError(f"a cgroup above {self._freezer()} is frozen")
+
     def frozen(self) -> bool:
         return is_frozen(self.paths.get("freezer", ""))
 
@@ -171,10 +180,7 @@ class V1(Manager):
 
 def is_frozen(freezer: str) -> bool:
     """Whether a v1 freezer directory, "" for none, was asked to be frozen itself."""
-    try:
-        return bool(freezer) and files.read(f"{freezer}/freezer.self_freezing") == "1\n"
-    except FileNotFoundError:
-        return False
+    return bool(freezer) and files.is_set(f"{freezer}/freezer.self_freezing")
 
 
 def inherit_cpuset(directory: str) -> None:

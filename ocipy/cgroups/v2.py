@@ -105,6 +105,10 @@ class V2(Manager):
         except FileNotFoundError:
             return
 
+    def wait_thawed(self) -> None:
+        if self.path and not wait_event(self.path, "frozen 0", STATE_DEADLINE):
+            raise ContainerError(f"a cgroup above {self.path} is frozen")
+
     def frozen(self) -> bool:
         return is_frozen(self.path)
 
@@ -118,10 +122,7 @@ class V2(Manager):
 
 def is_frozen(directory: str) -> bool:
     """Whether a cgroup v2 directory, "" for none, was asked to be frozen itself."""
-    try:
-        return bool(directory) and files.read(f"{directory}/cgroup.freeze") == "1\n"
-    except FileNotFoundError:
-        return False
+    return bool(directory) and files.is_set(f"{directory}/cgroup.freeze")
 
 
 def apply(manager: Manager, directory: str, step: WriteCgroup | LoadDevices) -> None:
@@ -272,7 +273,7 @@ def wait_event(directory: str, line: str, seconds: float) -> bool:
     try:
         fd = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return line == "populated 0"
+        return line in ("populated 0", "frozen 0")
     try:
         poll = select.poll()
         poll.register(fd, select.POLLPRI)
@@ -284,7 +285,7 @@ def wait_event(directory: str, line: str, seconds: float) -> bool:
     except OSError as error:
         if error.errno != errno.ENODEV:
             raise
-        return line == "populated 0"
+        return line in ("populated 0", "frozen 0")
     finally:
         os.close(fd)
     return True

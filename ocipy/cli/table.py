@@ -121,6 +121,12 @@ VERBS = {
     "delete": ("remove a stopped container and what was made for it", "ID", 1, 1, -1, (
         ("force", "f", "bool", False, "", False, "kill it first if it runs; no error if it does not exist"),
     )),
+    "pause": ("stop all processes of a container, without their notice", "ID", 1, 1, -1, ()),
+    "resume": ("let a paused container go on", "ID", 1, 1, -1, ()),
+    "ps": ("list the processes of a container, as ps does", "ID [PS-OPTION...]", 1, -1, 1, (
+        ("format", "f", "choice", "table", "table|json", False,
+         "how to print them; json: the process ids alone (default: table)"),
+    )),
     "state": ("print the state of a container as JSON", "ID", 1, 1, -1, ()),
     "list": ("list the containers", "", 0, 0, -1, (
         ("format", "f", "choice", "table", "table|json", False, "how to print them (default: table)"),
@@ -146,6 +152,6 @@ VERBS = {
 }  # fmt: skip
 
 # Verbs that peers have and this version has not: refused by name.
-ABSENT = ("checkpoint", "events", "pause", "ps", "restore", "resume", "update")
+ABSENT = ("checkpoint", "events", "restore", "update")
 
 HELP = ("help", "h", "bool", False, "", False, "show help")

@@ -12,6 +12,7 @@ from ocipy.runtime.channel import Channel, Program
 
 STOP_DEADLINE = 10.0  # seconds that a killed process may take to end
 SIGKILL = 9
+NO_CGROUP = "the container has no cgroup: its processes are not known"
 
 
 class Container:
@@ -66,17 +67,17 @@ class Container:
         os.close(pidfd)
         if self._private["phase"] == "creating":
             return lifecycle.CREATING
-        if self._entry.is_waiting():
-            return lifecycle.CREATED
-        return lifecycle.PAUSED if self.cgroup.exists() and self._is_frozen() else lifecycle.RUNNING
+        if self._is_frozen():
+            return lifecycle.PAUSED
+        return lifecycle.CREATED if self._entry.is_waiting() else lifecycle.RUNNING
 
     def _is_half_made(self):
         return self._private["phase"] == "creating" and not self._document.get("pid")
 
     def _is_frozen(self):
         try:
-            return self.cgroup.frozen()
-        except (OSError, ContainerError):
+            return cgroups.is_frozen(self._private["cgroup"]["paths"])
+        except OSError:
             return False
 
     @property
@@ -202,9 +203,7 @@ class Container:
         """Send a signal, a number, to the first process, or to all."""
         status = self.status
         if all:
-            if status == lifecycle.STOPPED and not self.cgroup.procs():
-                return
-            self.cgroup.signal(signal)
+            self._kill_all(signal, status)
             return
         lifecycle.require(status, "kill")
         pidfd = self._hold()
@@ -214,6 +213,21 @@ class Container:
         finally:
             if pidfd is not None:
                 os.close(pidfd)
+        if signal == SIGKILL and status == lifecycle.PAUSED:
+            self._let_die()
+
+    def _kill_all(self, signal, status):
+        cgroup = self.cgroup
+        if cgroup.exists():
+            cgroup.signal(signal)
+        elif status != lifecycle.STOPPED:
+            raise ContainerError(NO_CGROUP)
+
+    def _let_die(self):
+        """In cgroup v1 what is frozen dies when it is let go, on v2 at once."""
+        cgroup = self.cgroup
+        if cgroup.version == 1:
+            cgroup.thaw()
 
     def delete(self, force=False):
         """Undo create.  A running container only with force, which kills it."""
@@ -228,6 +242,8 @@ class Container:
         if pidfd is not None:
             try:
                 process.signal(pidfd, SIGKILL)
+                if self._is_frozen():
+                    self._let_die()
                 if not process.wait_gone(pidfd, STOP_DEADLINE):
                     raise ContainerError(
                         f"process {self._document['pid']} did not end within {STOP_DEADLINE:.0f} s"
@@ -250,6 +266,29 @@ class Container:
             from ocipy.runtime import hooks
 
             hooks.run_poststop(listed, state, self.bundle, self.runtime.warn)
+
+    # ------------------------------------------------------------ verbs of its cgroup
+
+    def processes(self):
+        """The pids, as the runtime sees them, of all its processes."""
+        cgroup = self.cgroup
+        if not cgroup.exists() and self.status != lifecycle.STOPPED:
+            raise ContainerError(NO_CGROUP)
+        return sorted(cgroup.procs())
+
+    def pause(self):
+        """Freeze all processes; returns when they have stopped."""
+        with self._entry:
+            lifecycle.require(self.status, "pause")
+            self.cgroup.freeze()
+
+    def resume(self):
+        """Let all processes run again."""
+        with self._entry:
+            lifecycle.require(self.status, "resume")
+            cgroup = self.cgroup
+            cgroup.thaw()
+            cgroup.wait_thawed()
 
     def exec(self, process, **options):
         """Run one more process; see `ocipy.runtime.execprocess.run`."""

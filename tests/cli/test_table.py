@@ -57,6 +57,9 @@ EXEC = """console-socket pidfd-socket cwd env tty user additional-gids process d
         ("exec", EXEC.split()),
         ("kill", ["all"]),
         ("delete", ["force"]),
+        ("pause", []),
+        ("resume", []),
+        ("ps", ["format"]),
         ("list", ["format", "quiet"]),
         ("spec", ["bundle", "rootless"]),
     ],
@@ -67,7 +70,7 @@ def test_every_flag_that_callers_of_runc_use_is_there(verb, flags):
 
 SHORT = """create b bundle, run b bundle, run d detach, exec e env, exec t tty, exec u user,
     exec g additional-gids,
-    exec p process, exec d detach, exec c cap, kill a all, delete f force, list f format, list q quiet,
+    exec p process, exec d detach, exec c cap, kill a all, ps f format, delete f force, list f format, list q quiet,
     spec b bundle"""
 
 
