@@ -1,0 +1,395 @@
+"""Terminals: handed to who asked for one, or our own; raw while the container has it, and never after."""
+
+import array
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import termios
+
+import pytest
+from tests.kernel.box import popen, until
+from tests.kernel.pty import Person
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def box(box):
+    box.process["terminal"] = True
+    return box
+
+
+@pytest.fixture
+def person():
+    """Start a command at a terminal: person(box, "run", ...)."""
+    started = []
+
+    def start(box, *words, **how):
+        launcher, root = box.ocipy.command
+        started.append(Person([launcher, "--root", root, *words], **how))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture(params=["run", "exec"])
+def session(request, box, person):
+    """A command with a terminal, by run and by exec: session("sh", "-c", ...)."""
+
+    def start(*command, **how):
+        if request.param == "run":
+            box.process["args"] = list(command)
+            return person(box, "run", "-b", box.write(), box.id, **how)
+        box.process["terminal"] = False
+        box.start("sleep", "1000")
+        return person(box, "exec", "-t", box.id, *command, **how)
+
+    return start
+
+
+# ---------------------------------------------------------------- handed over
+
+
+class Receiver:
+    """Who listens at a console socket, as engines do."""
+
+    def __init__(self, directory):
+        self.path = str(directory / "console.sock")
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen(1)
+        self.socket.settimeout(20)
+
+    def receive(self):
+        """(what the message says, the descriptors that came with it)."""
+        connection, _ = self.socket.accept()
+        with connection:
+            message, ancillary, _, _ = connection.recvmsg(4096, 1024)
+            assert connection.recv(1) == b""  # it is one message
+        fds = array.array("i")
+        for level, kind, data in ancillary:
+            assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+            fds.frombytes(data)
+        return message, list(fds)
+
+    def master(self):
+        _, (fd,) = self.receive()
+        return fd
+
+
+@pytest.fixture
+def receiver(box):
+    made = Receiver(box.bundle)
+    yield made
+    made.socket.close()
+
+
+def read_all(master):
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # EIO: nobody has the terminal open any more
+            part = b""
+        if not part:
+            os.close(master)
+            return shown.decode()
+        shown += part
+
+
+def test_a_created_container_hands_over_one_master_with_a_name(box, receiver):
+    box.create("true", flags=("--console-socket", receiver.path))
+    message, fds = receiver.receive()
+    assert message == b"/dev/ptmx"
+    assert len(fds) == 1
+    assert os.isatty(fds[0])
+    os.close(fds[0])
+
+
+def test_the_program_has_the_terminal_that_was_handed_over(box, receiver):
+    script = "tty; test -t 0 && test -t 1 && test -t 2 && echo all; echo to the tty > /dev/tty; stty size; exit 5"
+    box.process["consoleSize"] = {"height": 33, "width": 111}
+    box.create("sh", "-c", script, flags=("--console-socket", receiver.path))
+    master = receiver.master()
+    box.start()
+    assert read_all(master).split("\r\n") == ["/dev/pts/0", "all", "to the tty", "33 111", ""]
+
+
+def test_run_detached_hands_the_terminal_over(box, receiver):
+    box.process["args"] = ["tty"]
+    box.run(flags=("-d", "--console-socket", receiver.path))
+    assert read_all(receiver.master()) == "/dev/pts/0\r\n"
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_exec_detached_hands_the_terminal_over(box, receiver, as_file):
+    box.process["terminal"] = False
+    box.start("sleep", "100")
+    flags = ("--detach", "--console-socket", receiver.path)
+    if as_file:
+        size = {"height": 7, "width": 9}
+        box.exec_process(args=["sh", "-c", "tty; stty size"], terminal=True, consoleSize=size, flags=flags)
+        assert read_all(receiver.master()) == "/dev/pts/0\r\n7 9\r\n"
+    else:
+        box.exec("tty", flags=("-t", *flags))
+        assert read_all(receiver.master()) == "/dev/pts/0\r\n"
+
+
+def test_the_console_device_is_the_terminal(box, receiver):
+    box.create("sh", "-c", "echo through > /dev/console; ls -l /dev/console", flags=("--console-socket", receiver.path))
+    master = receiver.master()
+    box.start()
+    first, second, _ = read_all(master).split("\r\n")
+    assert first == "through"
+    assert second.startswith("crw--w----")
+
+
+def test_an_exec_leaves_the_console_device_alone(box, receiver):
+    box.process["args"] = ["sleep", "100"]
+    box.run(flags=("-d", "--console-socket", receiver.path))
+    first = receiver.master()
+    box.exec("sh", "-c", "echo for the first > /dev/console", flags=("-t", "-d", "--console-socket", receiver.path))
+    assert read_all(receiver.master()) == ""
+    assert os.read(first, 100) == b"for the first\r\n"
+    os.close(first)
+
+
+def test_the_terminal_belongs_to_the_user_and_to_the_group_of_terminals(box, receiver):
+    box.process["user"] = {"uid": 1000, "gid": 1000}
+    script = 'stat -c "%u %g %a" $(tty); echo x > $(tty)'
+    box.create("sh", "-c", script, flags=("--console-socket", receiver.path))
+    master = receiver.master()
+    box.start()
+    assert read_all(master) == "1000 5 620\r\nx\r\n"
+
+
+def test_a_terminal_works_in_a_user_namespace(box, receiver):
+    box.user_namespace()
+    box.process["user"] = {"uid": 1000, "gid": 1000}
+    box.create("sh", "-c", 'stat -c "%u %g" $(tty); echo x > /dev/console', flags=("--console-socket", receiver.path))
+    master = receiver.master()
+    box.start()
+    assert read_all(master) == "1000 5\r\nx\r\n"
+
+
+def test_the_program_leads_a_session_with_job_control(box, receiver):
+    """Its shell can tell its jobs apart: the terminal is its controlling one."""
+    script = "sleep 1000 & sleep 0.01; ps -o pid,sid,pgid | grep -v PID | head -1; cat /proc/self/stat | cut -d' ' -f 7"
+    box.create("sh", "-mc", script, flags=("--console-socket", receiver.path))
+    master = receiver.master()
+    box.start()
+    out = read_all(master)
+    assert "can't access tty" not in out
+    assert out.splitlines()[-1] != "0"
+
+
+def test_a_console_socket_that_nobody_listens_at_is_named(box):
+    path = str(box.bundle / "nobody")
+    message = box.error(box.create("true", flags=("--console-socket", path), status=1))
+    assert f"socket {path}: no such file or directory" in message
+    assert not os.path.exists(box.ocipy.command[1] / box.id)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "verb", "flags", "words"),
+    [
+        (True, "create", (), "cannot allocate tty if runc will detach without setting console socket"),
+        (True, "run", ("-d",), "cannot allocate tty if runc will detach without setting console socket"),
+        (True, "run", ("--console-socket", "x"), "cannot use console socket if runc will not detach or allocate tty"),
+        (False, "create", ("--console-socket", "x"), "cannot use console socket if runc will not detach or allocate tty"),
+        (False, "run", ("-d", "--console-socket", "x"), "cannot use console socket if runc will not detach or allocate tty"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_in_the_words_of_runc(box, terminal, verb, flags, words):
+    box.process["terminal"] = terminal
+    assert words in box.error(box.ocipy(verb, "-b", box.write(), *flags, box.id, status=1))
+
+
+def test_a_terminal_needs_a_devpts_that_is_one(box, receiver):
+    """CVE-2025-52565: what lies at /dev/pts is the image's to choose when nothing is mounted there."""
+    box.config["mounts"] = [m for m in box.config["mounts"] if m["destination"] not in ("/dev/pts", "/dev")]
+    (box.own_root() / "dev/pts").mkdir(parents=True)
+    (box.root / "dev/pts/ptmx").touch()
+    message = box.error(box.create("true", flags=("--console-socket", receiver.path), status=1))
+    assert "(config.json /process/terminal)" in message
+    assert "not the multiplexer of a devpts" in message
+
+
+# ---------------------------------------------------------------- our own
+
+
+def test_a_shell_can_be_talked_to(session):
+    person = session("sh", "-c", "stty -echo; echo ready; while read line; do echo \"[$line]\"; done; exit 3")
+    person.expect("ready\r\n")
+    assert person.is_raw()
+    person.type("one\r")
+    person.expect("[one]\r\n")
+    person.type("two\r")
+    person.expect("[two]\r\n")
+    person.type("\x04")
+    assert person.end() == 3
+
+
+def test_interrupt_and_suspend_are_the_containers_to_interpret(session):
+    person = session("sh", "-c", "trap 'echo int' INT; trap 'echo quit' QUIT; echo ready; while :; do sleep 0.02; done")
+    person.expect("ready\r\n")
+    person.type("\x03")
+    person.expect("int\r\n")
+    person.type("\x1c")
+    person.expect("quit\r\n")
+    person.process.send_signal(signal.SIGTERM)
+    person.process.send_signal(signal.SIGKILL)
+
+
+def test_the_size_of_the_window_is_the_containers_and_follows(session):
+    script = "trap 'stty size' WINCH; stty size; while :; do sleep 0.02; done"
+    person = session("sh", "-c", script, size=(40, 120))
+    person.expect("40 120\r\n")
+    person.resize(50, 132)
+    person.expect("50 132\r\n")
+    person.resize(10, 20)
+    person.expect("10 20\r\n")
+
+
+def test_large_output_arrives_whole_and_in_order(session):
+    person = session("seq", "1", "200000")
+    assert person.end(60) == 0
+    expected = "".join(f"{n}\r\n" for n in range(1, 200001)).encode()
+    assert hashlib.sha256(person.shown).digest() == hashlib.sha256(expected).digest()
+
+
+def test_what_is_printed_just_before_the_end_is_not_lost(session):
+    person = session("sh", "-c", "seq 1 3000; exit 9")
+    assert person.end() == 9
+    assert person.shown.endswith(b"\r\n2999\r\n3000\r\n")
+
+
+def test_who_else_has_the_terminal_open_does_not_hold_us_up(box, person):
+    """Of an exec the container's other processes live on, with the terminal."""
+    box.process["terminal"] = False
+    box.start("sleep", "1000")
+    one = person(box, "exec", "-t", box.id, "sh", "-c", "trap '' HUP; sleep 1000 & echo done; exit 4")
+    assert one.end() == 4
+    assert b"done\r\n" in one.shown
+
+
+def test_output_goes_to_a_file_without_carriage_returns(box, person, tmp_path):
+    box.process["args"] = ["sh", "-c", "echo one; echo two"]
+    with open(tmp_path / "out", "wb") as out:
+        assert person(box, "run", "-b", box.write(), box.id, stdout=out).end() == 0
+    assert (tmp_path / "out").read_bytes() == b"one\ntwo\n"
+
+
+def test_input_comes_from_a_pipe_whose_end_is_typed(box, person):
+    """The terminal is found on standard error: "echo ls | ocipy run" at a terminal."""
+    box.process["args"] = ["sh", "-c", "stty -echo; echo ready; cat; echo over; exit 6"]
+    reader, writer = os.pipe()
+    one = person(box, "run", "-b", box.write(), box.id, stdin=reader)
+    os.close(reader)
+    one.expect("ready\r\n")
+    os.write(writer, b"through\nand half a line")
+    os.close(writer)
+    assert one.end() == 6
+    assert one.shown.split() == [b"through", b"and", b"half", b"a", b"lineover"]
+
+
+def test_without_input_a_program_that_does_not_read_goes_on(box, person):
+    box.process["args"] = ["sh", "-c", "sleep 0.3; echo still here; exit 2"]
+    with open(os.devnull, "rb") as null:
+        one = person(box, "run", "-b", box.write(), box.id, stdin=null)
+        assert one.end() == 2
+    assert one.shown == b"still here\r\n"
+
+
+def test_a_large_input_arrives_whole(box, person, tmp_path):
+    """More than a terminal can hold: it is written as the container reads."""
+    lines = b"".join(b"%07d\n" % n for n in range(60000))
+    (tmp_path / "in").write_bytes(lines)
+    box.process["args"] = ["sh", "-c", "stty -echo; sha256sum"]
+    with open(tmp_path / "in", "rb") as file:
+        one = person(box, "run", "-b", box.write(), box.id, stdin=file)
+        assert one.end(60) == 0
+    assert one.shown.split()[0].decode() == hashlib.sha256(lines).hexdigest()
+
+
+def test_a_reader_of_the_output_that_goes_away_does_not_end_the_program(box, person, tmp_path):
+    box.bind(tmp_path, "/mnt")
+    box.process["args"] = ["sh", "-c", "seq 1 50000; echo over > /mnt/end; exit 8"]
+    reader, writer = os.pipe()
+    one = person(box, "run", "-b", box.write(), box.id, stdout=writer)
+    os.close(writer)
+    os.read(reader, 10)
+    os.close(reader)
+    assert one.end() == 8
+    assert (tmp_path / "end").read_text() == "over\n"
+
+
+def test_our_terminal_is_as_before_after_a_failed_start(box, person):
+    box.process["args"] = ["nope"]
+    one = person(box, "run", "-b", box.write(), box.id)
+    assert one.end() == 1
+    assert b"executable file not found in $PATH" in one.shown
+
+
+def test_our_terminal_is_as_before_after_a_signal_ended_the_program(session, box):
+    person = session("sh", "-c", "echo ready; exec sleep 1000")
+    person.expect("ready\r\n")
+    until(person.is_raw)
+    box.ocipy("kill", box.id, "KILL")
+    assert person.end() == 128 + 9
+
+
+def test_a_stopped_command_is_raw_again_when_it_is_continued(session):
+    person = session("sh", "-c", "echo ready; read line; echo \"[$line]\"")
+    person.expect("ready\r\n")
+    until(person.is_raw)
+    os.kill(person.process.pid, signal.SIGSTOP)
+    termios.tcsetattr(person.slave, termios.TCSANOW, person.before)  # what a shell does meanwhile
+    os.kill(person.process.pid, signal.SIGCONT)
+    until(person.is_raw)
+    person.type("back\r")
+    person.expect("[back]\r\n")
+    assert person.end() == 0
+
+
+def test_in_the_background_it_stops_and_leaves_the_terminal_alone(box, tmp_path):
+    """A shell's "ocipy run &" must not take the terminal away from who types in the shell."""
+    box.process["args"] = ["sh", "-c", "echo out; exit 3"]
+    launcher, root = box.ocipy.command
+    command = f"{launcher} --root {root} run -b {box.write()} {box.id}"
+    # -m: each job in a process group of its own, as in a shell that is typed into.
+    shell = Person(["bash", "-mc", f"{command} & jobs -p; read line; fg; echo status $?"])
+    try:
+        pid = int(shell.expect("\r\n"))
+        state = lambda: open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]  # noqa: E731
+        until(lambda: state() == "T")
+        assert not shell.is_raw()
+        shell.type("go on\r")
+        shell.expect("out\r\n")
+        shell.expect("status 3\r\n")
+        assert shell.end() == 0
+    finally:
+        shell.close()
+
+
+def test_without_any_terminal_it_is_refused_before_anything_is_made(box):
+    box.config["hooks"] = {"prestart": [{"path": "/bin/touch", "args": ["touch", f"{box.bundle}/hooked"]}]}
+    process = popen(box, "run", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, start_new_session=True, text=True)  # fmt: skip
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert 'the process wants a terminal, but there is none here: "/dev/tty": ENXIO' in error
+    assert not (box.bundle / "hooked").exists()
+
+
+def test_without_a_terminal_the_streams_pass_straight_through(box):
+    box.process["terminal"] = False
+    box.process["args"] = ["sh", "-c", "wc -c; echo err >&2; tty; exit 0"]
+    launcher, root = box.ocipy.command
+    words = [launcher, "--root", root, "run", "-b", box.write(), box.id]
+    done = subprocess.run(words, input=b"x" * 300000, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"300000\nnot a tty\n", b"err\n")
