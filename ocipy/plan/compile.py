@@ -114,6 +114,9 @@ def _namespaces(context: Context) -> list[Step]:
         made += _new_user(context)
     elif context.has_namespace("user"):
         made.append(steps.BecomeRoot(pointer=context.where("user")))
+    if context.facts.rootless and context.has_namespace("user"):
+        # To become another user made it undumpable: see below.
+        made.append(steps.Op("DUMPABLE", (1,), "let the runtime look at init"))
     if context.is_new("time"):
         made.append(steps.NewNamespaces(("time",), pointer=context.where("time")))
         if offsets := context.linux.get("timeOffsets"):
@@ -121,9 +124,13 @@ def _namespaces(context: Context) -> list[Step]:
     new = [
         kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")
     ]
-    made += [steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init")]
-    made.append(steps.Clone(tuple(new), pointer="/linux/namespaces"))
-    return made
+    clone = steps.Clone(tuple(new), pointer="/linux/namespaces")
+    undumpable = steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init")
+    if not context.facts.rootless:
+        return [*made, undumpable, clone]
+    # A rootless runtime has no power over a process that is not dumpable: it must look at it first, and exec
+    # must be able to later.  Only where namespaces are joined is somebody there to be kept out.
+    return [*made, clone, undumpable] if joined else [*made, clone]
 
 
 def _new_user(context: Context) -> list[Step]:

@@ -233,6 +233,9 @@ def _bind(
         raise _problem(pointer + "/options", message, "bind-option")
     if not source.startswith("/"):
         source = f"{context.options.bundle}/{source}"
+    if context.powerless and _clean(source) == "/sys" and options.attr_set & const.MOUNT_ATTR_RDONLY:
+        # As a whole: below it are cgroups that may belong to the container's user (CVE-2023-25809).
+        options = options.replace(recursive_set=options.recursive_set | const.MOUNT_ATTR_RDONLY)
     return steps.Bind(
         source,
         target,

@@ -117,10 +117,10 @@ def _inherit(session, step, mount):
 
 
 def _fall_back(session, step):
-    """The host's own filesystem instead of a new one, which the namespaces don't allow."""
+    """The host's own filesystem instead of a new one, which the namespaces don't allow, with all below it."""
     mount = open_tree(const.AT_FDCWD, step.fallback, const.OPEN_TREE_CLONE | const.AT_RECURSIVE)
     try:
-        mount_setattr(mount, "", const.AT_EMPTY_PATH, step.attr_set)
+        mount_setattr(mount, "", const.AT_EMPTY_PATH | const.AT_RECURSIVE, step.attr_set)
         _place(session, step, mount, True)
     finally:
         os.close(mount)
@@ -139,7 +139,7 @@ def bind(session, step):
             require_device(mount, info, step.device)
         if step.procfs:
             if fstatfs_type(mount) != const.PROC_SUPER_MAGIC:
-                raise failed(const.EINVAL, "fstatfs", fd_text(mount), "only a procfs may be bound at /proc")
+                raise ValueError("only a procfs may be bound at /proc")
             session.proc_device = info.st_dev
         _set_flags(mount, step)
         _set_attrs(session, mount, step)
@@ -247,7 +247,7 @@ def _check_proc(session, step, target):
     if session.proc_device is None or step.target == "/proc" or step.target in PROC_FILES:
         return
     if os.fstat(target).st_dev == session.proc_device:
-        raise failed(const.EPERM, "move_mount", fd_text(target), "inside the container's proc")
+        raise ValueError("it leads into proc, where only a bind of a few known files may be mounted")
 
 
 def _plain_directory(session, path):
@@ -258,7 +258,6 @@ def _plain_directory(session, path):
     if found is None:
         return root.directory(path)
     if not stat.S_ISDIR(os.fstat(found).st_mode):
-        text = fd_text(found)
         os.close(found)
-        raise failed(const.ENOTDIR, "openat2", text, "must be mounted on an ordinary directory")
+        raise ValueError("it must be mounted on an ordinary directory, and something else is there")
     return found

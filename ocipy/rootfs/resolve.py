@@ -65,7 +65,7 @@ class Root:
 
     def parent(self, path):
         """(descriptor of the directory, last component): where the name itself is meant, not its target."""
-        head, _, name = path.rstrip("/").rpartition("/")
+        head, _, name = self._settled(path).rstrip("/").rpartition("/")
         if name in ("", ".", ".."):
             raise failed(const.EINVAL, "openat2", fd_text(self.fd), path)
         return self.directory(head or "/"), name
@@ -90,9 +90,32 @@ class Root:
         if self.made is not None:
             self.made(os.dup(parent), name, is_directory)
 
+    def _settled(self, path):
+        """A path in which no ".." comes after something missing: those two take each other away.  After what
+        exists, ".." is the kernel's to follow, for it may be a symlink."""
+        if ".." not in path:
+            return path
+        settled = []
+        for part in path.split("/"):
+            if part == ".." and settled and settled[-1] != ".." and not self._exists("/".join(settled)):
+                settled.pop()
+            elif part not in ("", "."):
+                settled.append(part)
+        return "/" + "/".join(settled)
+
+    def _exists(self, path):
+        found = self.try_open(path)
+        if found is not None:
+            os.close(found)
+        return found is not None
+
     def _make(self, path, make, is_directory):
         """Make the last component of a path; a dangling symlink there means its target, inside the root."""
         flags = os.O_PATH | (os.O_DIRECTORY if is_directory else 0)
+        if ".." in path:
+            path = self._settled(path)
+            if (found := self.try_open(path, flags)) is not None:
+                return found
         for _ in range(_MAX_LINKS):
             parent, name = self.parent(path)
             try:

@@ -118,6 +118,10 @@ class Execution:
         self.pidfd = pidfd
         self.pid = self.channel.pid = pid  # the stage sits in our own pid namespace
         self.started = process.start_time(self.pid)
+        if os.geteuid() != 0 and self.has_user_namespace:
+            # Later it is not dumpable, and its /proc/PID/ns closed to who has no capability outside.
+            for name in ("user", "mnt", "net"):
+                self.namespace(name)
         self.fds["tasks"] = self._cgroup_files() if self.cgroup else ()
         if self.record:
             self.record()
