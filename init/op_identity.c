@@ -249,6 +249,7 @@ void op_SECCOMP(struct context *context, const union argument *argument)
     program.len = (unsigned short)(filter.length / sizeof(struct sock_filter));
     program.filter = (struct sock_filter *)(uintptr_t)filter.data;
     fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    context->filtered = 1;
     if (fd < 0)
         fail(context, errno, "seccomp(SECCOMP_SET_MODE_FILTER, 0x%x, {len=%u})", flags, program.len);
     if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {

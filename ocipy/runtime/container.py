@@ -96,10 +96,10 @@ class Container:
         return process.hold(self._document.get("pid"), self._private.get("started"))
 
     def _state_for_hooks(self, status, pid=None):
-        document = self.state()
+        document = {key: value for key, value in self._document.items() if key != "ocipy"}
         document["status"] = status
-        if pid is not None:
-            document["pid"] = pid
+        if pid is not None or status == lifecycle.STOPPED:
+            document["pid"] = pid or 0
         for name in ("rootfs", "created", "owner"):
             document.pop(name, None)
         return document
