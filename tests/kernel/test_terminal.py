@@ -313,7 +313,7 @@ def test_a_large_input_arrives_whole(box, person, tmp_path):
     with open(tmp_path / "in", "rb") as file:
         one = person(box, "run", "-b", box.write(), box.id, stdin=file)
         assert one.end(60) == 0
-    assert one.shown.split()[0].decode() == hashlib.sha256(lines).hexdigest()
+    assert hashlib.sha256(lines).hexdigest().encode() in one.shown
 
 
 def test_a_reader_of_the_output_that_goes_away_does_not_end_the_program(box, person, tmp_path):
