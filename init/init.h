@@ -41,6 +41,7 @@ struct context {
     int in_user_namespace;
     int slave_fd;           /* of the terminal, or -1 */
     int settled;            /* settle_directory() was called, and init has not waited since */
+    int verified;           /* the working directory was seen to lie inside the root */
     int filtered;           /* a seccomp filter is loaded: calls may fail that the container could not make either */
     const char *pending_directory; /* what CHDIR could not enter yet, or NULL */
     int64_t pending_index;  /* of that CHDIR, or -1 when it was in another program */

@@ -17,20 +17,21 @@ static void verify_directory(struct context *context)
     char directory[PATH_MAX];
 
     if (syscall(SYS_getcwd, directory, sizeof directory) < 0) {
-        /* A filter may forbid the call.  It was made before the filter was loaded, and said yes. */
-        if (context->filtered)
+        /* A filter may forbid the call, that was made for this directory before the filter was loaded. */
+        if (context->filtered && context->verified)
             return;
         fail(context, errno, "getcwd()");
     }
     if (*directory != '/')
         fail(context, ENOENT, "getcwd() = \"%s\": outside the container's root", directory);
+    context->verified = 1;
 }
 
 /* Only root may enter some directories, and only the payload's user others: it is tried as either. */
 void op_CHDIR(struct context *context, const union argument *argument)
 {
     context->pending_directory = NULL;
-    context->settled = 0;
+    context->settled = context->verified = 0;
     if (chdir(argument[0].string) < 0) {
         if (errno != EACCES && errno != EPERM)
             fail(context, errno, "chdir(\"%s\")", argument[0].string);

@@ -213,13 +213,14 @@ def identity_steps(process, context):
     uid, gid = user.get("uid", 0), user.get("gid", 0)
     # The group stays: a terminal's is what its devpts says, a file's is its owner's business.
     made.append(_op("CHOWN_STDIO", (uid, -1), f"give the standard streams to {uid}", f"{at}/user/uid"))
+    # As root, and if root may not (a network's filesystem) once more as the user, which init does by itself.
+    # Before a filter, which may forbid to look where that is.
+    made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
     if process.get("noNewPrivileges"):
         made.append(_op("NO_NEW_PRIVS", (), "set no_new_privs", f"{at}/noNewPrivileges"))
     elif context.seccomp:
         # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.
         made += [*_rlimits(process, context), *context.seccomp]
-    # As root, and if root may not (a network's filesystem) once more as the user, which init does by itself.
-    made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
     credentials, warnings = _credentials(process, uid, gid, context)
     made += credentials
     umask = user.get("umask", _UMASK)
