@@ -108,12 +108,13 @@ def attr_names(attrs: int) -> tuple[str, ...]:
 
 
 def cleared_names(attrs: int) -> tuple[str, ...]:
-    """MOUNT_ATTR_* bits as the options that clear them; the field of access times is no flag."""
-    return tuple(
+    """MOUNT_ATTR_* bits as the options that clear them; the field of access times, cleared, is relatime."""
+    names = tuple(
         {"ro": "rw"}.get(name, name[2:])
         for bit, name in _ATTR_NAMES
         if attrs & bit and not bit & c.MOUNT_ATTR__ATIME
     )
+    return (*names, "relatime") if attrs & c.MOUNT_ATTR__ATIME == c.MOUNT_ATTR__ATIME else names
 
 
 def namespace_flags(types: Iterable[str]) -> int:
