@@ -99,7 +99,7 @@
     X(38, UMASK, "i")                                                                                          \
     X(39, BOUNDING, "i")         /* drop every capability that is not in this mask from the bounding set */    \
     X(40, KEEP_CAPS, "i")        /* PR_SET_KEEPCAPS */                                                         \
-    X(41, SETGROUPS, "b")        /* uint32 each */                                                             \
+    X(41, SETGROUPS, "b")        /* uint32 each; none where a user namespace denies setgroups is no failure */ \
     X(42, SETGID, "i")           /* all of them; -1 and what 32 bits don't hold are refused */                 \
     X(43, SETUID, "i")                                                                                         \
     X(44, CAPSET, "iii")         /* effective, permitted, inheritable */                                       \

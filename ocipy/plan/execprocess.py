@@ -22,13 +22,19 @@ _INHERITED = (
 )
 
 
-def entry_steps(types, chroot=False):
+def entry_steps(types, chroot=False, privileged=True):
     """How a new init enters the namespaces of a process; its child is there.
 
-    types:  of the namespaces that the runtime does not share with the process
-    chroot: there is no mount namespace among them, so the root is entered by itself
+    types:      of the namespaces that the runtime does not share with the process
+    chroot:     there is no mount namespace among them, so the root is entered by itself
+    privileged: the runtime is root
     """
-    made = [steps.JoinProcess(types)] if types else []
+    made = []
+    if "user" in types and privileged:
+        # It may deny setgroups: groups of the host's are dropped while it can be done.
+        made.append(steps.Op("SETGROUPS", (b"",), "drop all groups"))
+    if types:
+        made.append(steps.JoinProcess(types))
     if "user" in types:
         made.append(steps.BecomeRoot())
     if chroot:

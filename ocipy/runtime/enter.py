@@ -41,7 +41,7 @@ def entry_of(pidfd, pid, proc, entered=True):
     chroot = entered and "mount" not in types
     if chroot:
         fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
-    return entry_steps(types, chroot), fds
+    return entry_steps(types, chroot, os.geteuid() == 0), fds
 
 
 def pid_inside(pid, proc):
