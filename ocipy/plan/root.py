@@ -27,8 +27,6 @@ def building(context: Context) -> tuple[list[Step], list[Step]]:
     """(steps up to the hooks, steps for after them)."""
     config, path = context.config, context.config["root"]["path"]
     path = path if path.startswith("/") else f"{context.options.bundle}/{path}"
-    if not context.has_namespace("mount"):
-        return _without_mount_namespace(context, path), []
     made = _root_mount(context, path)
     late: list[Step] = []
     for i, mount in enumerate(config.get("mounts") or ()):
@@ -48,7 +46,15 @@ def _root_mount(context: Context, path: str) -> list[Step]:
 
     By default a container's mounts do not appear on the host, but the host's may still arrive.  An unbindable
     "/" could not even be bound: that value waits until the root is entered.
+
+    A container without a mount namespace of its own shares the host's mounts, and its own may not appear
+    there: its root is built apart.
     """
+    if not context.has_namespace("mount"):
+        if context.facts.rootless:
+            message = "a container without a mount namespace needs the host's privileges"
+            raise ConfigError(Problem("/linux/namespaces", message, "no-mount-namespace"))
+        return [steps.AttachRoot(path, pointer="/root/path", apart=True)]
     asked = context.linux.get("rootfsPropagation") or ""
     pointer = "/linux/rootfsPropagation" if asked else ""
     first = "rslave" if asked in ("", "unbindable", "runbindable") else asked
@@ -62,36 +68,18 @@ def _root_mount(context: Context, path: str) -> list[Step]:
     ]
 
 
-def _without_mount_namespace(context: Context, path: str) -> list[Step]:
-    """The host's own mount namespace: nothing may be mounted there, the root is entered by chroot."""
-    problems = [
-        Problem(pointer, "needs a mount namespace: it would change the host's mounts", "no-mount-namespace")
-        for pointer, present in (
-            ("/mounts", context.config.get("mounts")),
-            ("/root/readonly", context.config["root"].get("readonly")),
-            ("/linux/maskedPaths", context.linux.get("maskedPaths")),
-            ("/linux/readonlyPaths", context.linux.get("readonlyPaths")),
-            ("/linux/rootfsPropagation", context.linux.get("rootfsPropagation")),
-        )
-        if present
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return [steps.AttachRoot(path, pointer="/root/path", mount=False)]
-
-
 def restrictions(context: Context) -> list[Step]:
     """What hides and protects, after all that had to be reached or written."""
     made: list[Step] = []
-    if not context.has_namespace("mount"):
-        return made
     for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
         made.append(steps.ReadonlyPath(path, pointer=f"/linux/readonlyPaths/{i}"))
     for i, path in enumerate(context.linux.get("maskedPaths") or ()):
         made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}", label=mounts.label(context)))
     if context.config["root"].get("readonly"):
         made.append(steps.ReadonlyRoot(pointer="/root/readonly"))
-    if context.options.no_pivot:
+    if not context.has_namespace("mount"):
+        made.append(steps.DetachRoot())
+    elif context.options.no_pivot:
         made.append(steps.HideHost())
     return made
 

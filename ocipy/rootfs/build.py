@@ -28,6 +28,7 @@ def _hide_host(session, step):
 
 EFFECTS = {
     plan_steps.AttachRoot: mounting.attach_root,
+    plan_steps.DetachRoot: mounting.detach_root,
     plan_steps.MountFs: mounting.mount_fs,
     plan_steps.Bind: mounting.bind,
     plan_steps.BindCgroup: mounting.bind_cgroup,

@@ -41,9 +41,6 @@ def attach_root(session, step):
     """The root's own mount.  It is cloned after its parent has stopped being shared: pivot_root(2) refuses a
     root that is shared or whose parent is, and the clone's mounts would appear on the host."""
     directory = openat2(const.AT_FDCWD, step.path, os.O_PATH | os.O_DIRECTORY)
-    if not step.mount:
-        session.hold_root(directory)
-        return
     tree = None
     try:
         parent = _mount_of(directory)
@@ -61,6 +58,11 @@ def attach_root(session, step):
     finally:
         os.close(directory)
     session.hold_root(tree)
+
+
+def detach_root(session, step):
+    flags = const.OPEN_TREE_CLONE | const.AT_EMPTY_PATH | const.AT_RECURSIVE
+    session.hold_root(open_tree(session.root.fd, "", flags))
 
 
 def _mount_of(directory):

@@ -24,7 +24,7 @@ class Building:
     def __init__(self, execution):
         self.execution = execution
         self.session = None
-        self._has_mount_namespace = True
+        self._apart = None  # descriptor of a mount namespace for a root that is to have none
         self._program = None  # of init, that makes the mounts
         self._unmade = set()  # steps whose filesystem init could not make
         self._user_namespaces = {}  # mappings -> descriptor
@@ -44,12 +44,12 @@ class Building:
         """One stay in the container's mount namespace, while init still makes the mounts for it."""
         self._program = program
         self.session = self.session or self._session()
-        if isinstance(group[0], steps.AttachRoot):
-            self._has_mount_namespace = group[0].mount
+        if isinstance(group[0], steps.AttachRoot) and group[0].apart:
+            self._apart = self._mount_namespace(group[0])
         self._prepare(group)
         execution = self.execution
-        namespace = execution.namespace("mnt") if self._has_mount_namespace else None
-        if namespace is not None and execution.has_user_namespace and os.geteuid() != 0:
+        namespace = execution.namespace("mnt") if self._apart is None else self._apart
+        if execution.has_user_namespace and os.geteuid() != 0:
             from ocipy.rootfs import remote
 
             remote.build(self.session, execution.namespace("user"), namespace, group)
@@ -67,8 +67,10 @@ class Building:
     def close(self):
         if self.session:
             self.session.close()
-        for fd in self._user_namespaces.values():
-            os.close(fd)
+        for fd in (*self._user_namespaces.values(), self._apart):
+            if fd is not None:
+                os.close(fd)
+        self._apart = None
         self._user_namespaces = {}
 
     # ------------------------------------------------------------ what a session asks for
@@ -98,15 +100,36 @@ class Building:
                 except OSError as error:
                     raise StepError(step, error, step.pointer) from error
 
+    def _mount_namespace(self, step):
+        """A mount namespace of which nothing appears on the host."""
+
+        def nothing(_):
+            pass
+
+        made = [
+            steps.NewNamespaces(("mount",), pointer=step.pointer),
+            steps.Propagation("rslave", pointer=step.pointer),
+        ]
+        return self._namespace_of_helper(made, "mnt", nothing)
+
     def _user_namespace_of(self, uids, gids):
-        """A user namespace with these mappings: a short-lived init makes it, its descriptor outlives it."""
+        """A user namespace with these mappings."""
+        proc = self.execution.fds["proc"]
+
+        def map_ids(pid):
+            usermaps.write(proc, pid, "uid", uids)
+            usermaps.write(proc, pid, "gid", gids)
+
+        return self._namespace_of_helper([steps.NewNamespaces(("user",))], "user", map_ids)
+
+    def _namespace_of_helper(self, made, name, prepare):
+        """A namespace that a short-lived init makes; the descriptor outlives it."""
         fds = self.execution.fds
         helper = channel.spawn()
         try:
-            helper.run([steps.NewNamespaces(("user",))], fds)
-            usermaps.write(fds["proc"], helper.pid, "uid", uids)
-            usermaps.write(fds["proc"], helper.pid, "gid", gids)
-            return openat2(fds["proc"], f"{helper.pid}/ns/user", os.O_RDONLY)
+            helper.run(made, fds)
+            prepare(helper.pid)
+            return openat2(fds["proc"], f"{helper.pid}/ns/{name}", os.O_RDONLY)
         finally:
             helper.close()
             os.waitpid(helper.pid, 0)

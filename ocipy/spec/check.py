@@ -48,7 +48,7 @@ def check(data: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
     for index, mount in enumerate(data.get("mounts", ())):
         _mount(mount, f"/mounts/{index}", linux, found)
     _hooks(data.get("hooks", {}), found)
-    _needs_mount_namespace(data, linux, namespaces, found)
+    _needs_mount_namespace(linux, namespaces, found)
     check_linux.check(linux, namespaces, found)
     _nul(data, found)
     return found.problems, found.warnings
@@ -130,23 +130,10 @@ def _hooks(hooks: dict[str, Any], found: Findings) -> None:
                     found.warning("hook-env-form", message, pointer, "env", place)
 
 
-def _needs_mount_namespace(
-    data: dict[str, Any], linux: dict[str, Any], namespaces: set[str], found: Findings
-) -> None:
-    """runc makes these on the host if the container shares its mounts; that is never what was wanted."""
-    if "mount" in namespaces:
-        return
-    wanted = {
-        "/mounts": data.get("mounts"),
-        "/root/readonly": data.get("root", {}).get("readonly"),
-        "/linux/maskedPaths": linux.get("maskedPaths"),
-        "/linux/readonlyPaths": linux.get("readonlyPaths"),
-        "/linux/rootfsPropagation": linux.get("rootfsPropagation"),
-    }
-    for pointer, value in wanted.items():
-        if value:
-            message = "needs a mount namespace: it would change the host's mounts"
-            found.problem("no-mount-namespace", message, pointer)
+def _needs_mount_namespace(linux: dict[str, Any], namespaces: set[str], found: Findings) -> None:
+    if linux.get("rootfsPropagation") and "mount" not in namespaces:
+        message = "needs a mount namespace: it would change the host's mounts"
+        found.problem("no-mount-namespace", message, "/linux/rootfsPropagation")
 
 
 def _nul(data: dict[str, Any], found: Findings) -> None:

@@ -40,8 +40,8 @@ class AttachRoot(RootStep):
     """Bind the root directory on itself, so that it is a mount, and hold it by a descriptor."""
 
     path: str
-    mount: bool = True  # without a mount namespace the directory is only held
     parent: str = "private"  # what becomes of the propagation of the mount that the directory lies on
+    apart: bool = False  # in a mount namespace that is made for it and given up (DetachRoot)
 
     def __str__(self) -> str:
         return f"attach root {self.path}"
@@ -201,6 +201,17 @@ class HideHost(RootStep):
 
     def __str__(self) -> str:
         return "unmount the host's proc and sysfs"
+
+
+class DetachRoot(RootStep):
+    """Take the finished tree of mounts out of the mount namespace in which it was built.
+
+    For a container that shares the host's mounts: the tree belongs to no namespace, only who has it as "/"
+    sees it, and the host's mounts stay as they are.
+    """
+
+    def __str__(self) -> str:
+        return "detach the root from the mounts of the host"
 
 
 class EnterRoot(InitStep):
