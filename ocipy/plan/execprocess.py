@@ -22,17 +22,23 @@ _INHERITED = (
 )
 
 
-def entry_steps(types, chroot=False, privileged=True):
+def entry_steps(types, chroot=False, privileged=True, directory=""):
     """How a new init enters the namespaces of a process; its child is there.
 
     types:      of the namespaces that the runtime does not share with the process
     chroot:     there is no mount namespace among them, so the root is entered by itself
     privileged: the runtime is root
+    directory:  to begin in; root may enter it when the container's root may not
     """
     made = []
     if "user" in types and privileged:
         # It may deny setgroups: groups of the host's are dropped while it can be done.
         made.append(steps.Op("SETGROUPS", (b"",), "drop all groups"))
+    if directory and privileged and "mount" in types:
+        made.append(steps.JoinProcess(("mount",)))
+        types = tuple(kind for kind in types if kind != "mount")
+    if directory:
+        made.append(steps.Op("CHDIR", (directory,), f"enter directory {directory}"))
     if types:
         made.append(steps.JoinProcess(types))
     if "user" in types:

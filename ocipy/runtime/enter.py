@@ -26,12 +26,13 @@ def differing(pid, proc):
     return tuple(types)
 
 
-def entry_of(pidfd, pid, proc, entered=True):
+def entry_of(pidfd, pid, proc, entered=True, directory=""):
     """(steps, descriptors) by which a new init enters the namespaces of a process, and its root.
 
-    pidfd:   of the process; among the descriptors it is the same one
-    proc:    descriptor of the host's /proc
-    entered: has the process entered its root yet?
+    pidfd:     of the process; among the descriptors it is the same one
+    proc:      descriptor of the host's /proc
+    entered:   has the process entered its root yet?
+    directory: to begin in
 
     The descriptor "root", if there is one, is new.
     """
@@ -41,7 +42,7 @@ def entry_of(pidfd, pid, proc, entered=True):
     chroot = entered and "mount" not in types
     if chroot:
         fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
-    return entry_steps(types, chroot, os.geteuid() == 0), fds
+    return entry_steps(types, chroot, os.geteuid() == 0, directory), fds
 
 
 def pid_inside(pid, proc):

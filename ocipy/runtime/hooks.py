@@ -73,21 +73,23 @@ class Place:
 class Inside(Place):
     """The container's namespaces and cgroup.
 
-    pid:     of the container's first process, `pidfd` names it too
-    entered: has it entered its root?
+    pid:       of the container's first process, `pidfd` names it too
+    entered:   has it entered its root?
+    directory: to begin in
     """
 
     wrap = (steps.Op("SETSID", (), "start a new session"),)
 
-    def __init__(self, container, pidfd, pid, proc, entered):
+    def __init__(self, container, pidfd, pid, proc, entered, directory=""):
         super().__init__(None)
+        self.directory = directory
         self.container, self.pidfd, self.pid, self.proc, self.entered = container, pidfd, pid, proc, entered
         self.cgroup, self.root = container.cgroup, container.runtime.root
 
     def enter(self):
         from ocipy.runtime import enter
 
-        entry, fds = enter.entry_of(self.pidfd, self.pid, self.proc, self.entered)
+        entry, fds = enter.entry_of(self.pidfd, self.pid, self.proc, self.entered, self.directory)
         return (*self.first, *entry, steps.JoinCgroup()), {**fds, "container": os.dup(self.pidfd)}
 
     first = ()
@@ -124,9 +126,9 @@ def run(container, kind, listed, execution=None):
     """
     state = container._state_for_hooks(_STATUS[kind])
     if kind == "createContainer":
-        place = Inside(container, execution.pidfd, execution.pid, execution.fds["proc"], False)
-        # As runc has it; what a hook is to change lies there.
-        place.cwd = container._document["rootfs"]
+        # In the root, as runc has it: what a hook is to change lies there.
+        directory = container._document["rootfs"]
+        place = Inside(container, execution.pidfd, execution.pid, execution.fds["proc"], False, directory)
         state["pid"] = place.pid_inside()
         _run_all(kind, listed, state, place)
     elif kind == "startContainer":
