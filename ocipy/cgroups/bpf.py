@@ -16,6 +16,7 @@ from ocipy.linux.syscalls import failed, fd_text
 
 # linux/bpf.h
 BPF_PROG_LOAD, BPF_PROG_ATTACH, BPF_PROG_DETACH, BPF_PROG_GET_FD_BY_ID, BPF_PROG_QUERY = 5, 8, 9, 13, 16
+BPF_OBJ_GET_INFO_BY_FD = 15
 BPF_PROG_TYPE_CGROUP_DEVICE = 15
 BPF_CGROUP_DEVICE = 6
 BPF_F_ALLOW_MULTI, BPF_F_REPLACE = 2, 4
@@ -23,10 +24,12 @@ BPF_F_ALLOW_MULTI, BPF_F_REPLACE = 2, 4
 ATTR_SIZE = 72  # of union bpf_attr up to what PROG_LOAD needs; the kernel takes the rest as zero
 LOG_SIZE = 65536
 MOST_PROGRAMS = 64  # BPF_CGROUP_MAX_PROGS
+INFO_SIZE, INFO_NAME = 80, 64  # of struct bpf_prog_info, as far as `name`
+NAME = b"ocipy_devices"
 
 
-def attach(directory: str, program: bytes, replace: bool = False) -> None:
-    """Attach a device program to a cgroup, beside those that are there, or with `replace` in their place.
+def attach(directory: str, program: bytes) -> None:
+    """Attach a device program to a cgroup, in place of ours and beside those of others (systemd's).
 
     A request must get past every program of a cgroup and of those above it.  One program is replaced by
     another in one step: there is no moment with neither.
@@ -36,7 +39,7 @@ def attach(directory: str, program: bytes, replace: bool = False) -> None:
     fds = [cgroup_fd]
     try:
         fds.append(load(program))
-        old = [fd_of(number) for number in query(cgroup_fd)] if replace else []
+        old = _ours(cgroup_fd)
         fds += old
         if len(old) == 1:
             _attach(cgroup_fd, fds[1], BPF_F_ALLOW_MULTI | BPF_F_REPLACE, old[0])
@@ -68,9 +71,31 @@ def _load(program: bytes, log_level: int) -> tuple[int, str]:
     attr += _address(code) + _address(licence)
     attr += _words(log_level, len(log)) + (_address(log) if log_level else bytes(8))
     attr += _words(0, 0)  # kern_version, prog_flags
-    attr += b"ocipy_devices".ljust(16, b"\0")
+    attr += NAME.ljust(16, b"\0")
     result = call(SYS_bpf, BPF_PROG_LOAD, attr.ljust(ATTR_SIZE, b"\0"), ATTR_SIZE)
     return result, log.tobytes().partition(b"\0")[0].decode("ascii", "replace")
+
+
+def _ours(cgroup_fd: int) -> list[int]:
+    """Descriptors of the programs of a cgroup that we have attached."""
+    found = []
+    for number in query(cgroup_fd):
+        fd = fd_of(number)
+        if name_of(fd) == NAME:
+            found.append(fd)
+        else:
+            os.close(fd)
+    return found
+
+
+def name_of(fd: int) -> bytes:
+    """The name that a program was loaded with."""
+    info = array("B", bytes(INFO_SIZE))
+    attr = bytearray((_words(fd, len(info)) + _address(info)).ljust(ATTR_SIZE, b"\0"))
+    result = call(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, attr, ATTR_SIZE)
+    if result < 0:
+        raise failed(-result, "bpf", "BPF_OBJ_GET_INFO_BY_FD", fd)
+    return info.tobytes()[INFO_NAME : INFO_NAME + 16].rstrip(b"\0")
 
 
 def query(cgroup_fd: int) -> list[int]:

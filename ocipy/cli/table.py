@@ -121,6 +121,28 @@ VERBS = {
     "delete": ("remove a stopped container and what was made for it", "ID", 1, 1, -1, (
         ("force", "f", "bool", False, "", False, "kill it first if it runs; no error if it does not exist"),
     )),
+    "update": ("change the limits of a container", "ID", 1, 1, -1, (
+        ("resources", "r", "text", "", "FILE", False,
+         "take linux.resources, as far as they are to change, from a JSON file; - is standard input"),
+        ("memory", "", "text", "", "SIZE", False, "memory limit in bytes, or with k, m, g, t (-1: none)"),
+        ("memory-swap", "", "text", "", "SIZE", False, "limit of memory and swap together (-1: none)"),
+        ("memory-reservation", "", "text", "", "SIZE", False, "memory that is reclaimed last"),
+        ("cpu-share", "", "text", "", "N", False, "weight among neighbours, 2 to 262144; 1024 is usual"),
+        ("cpu-quota", "", "text", "", "USEC", False, "processor time in each period (-1: no limit)"),
+        ("cpu-period", "", "text", "", "USEC", False, "length of a period"),
+        ("cpu-burst", "", "text", "", "USEC", False, "unused quota that may be saved for later"),
+        ("cpu-idle", "", "text", "", "0|1", False, "1: run only when nobody else wants to"),
+        ("cpu-rt-period", "", "text", "", "USEC", False, "length of a period of realtime scheduling"),
+        ("cpu-rt-runtime", "", "text", "", "USEC", False, "processor time for realtime in each"),
+        ("cpuset-cpus", "", "text", "", "LIST", False, "processors it may use, such as 0-3,7"),
+        ("cpuset-mems", "", "text", "", "LIST", False, "memory nodes it may use"),
+        ("blkio-weight", "", "text", "", "N", False, "weight of its I/O, 10 to 1000"),
+        ("pids-limit", "", "text", "", "N", False, "how many processes it may have (-1: any number)"),
+        ("l3-cache-schema", "", "text", "", "SCHEMA", False, "cache allocation by Intel RDT"),
+        ("mem-bw-schema", "", "text", "", "SCHEMA", False, "memory bandwidth by Intel RDT"),
+        ("kernel-memory", "", "text", "", "SIZE", True, "no effect: no kernel that runs ocipy has it"),
+        ("kernel-memory-tcp", "", "text", "", "SIZE", True, "no effect, likewise"),
+    )),
     "pause": ("stop all processes of a container, without their notice", "ID", 1, 1, -1, ()),
     "resume": ("let a paused container go on", "ID", 1, 1, -1, ()),
     "ps": ("list the processes of a container, as ps does", "ID [PS-OPTION...]", 1, -1, 1, (
@@ -152,6 +174,6 @@ VERBS = {
 }  # fmt: skip
 
 # Verbs that peers have and this version has not: refused by name.
-ABSENT = ("checkpoint", "events", "restore", "update")
+ABSENT = ("checkpoint", "events", "restore")
 
 HELP = ("help", "h", "bool", False, "", False, "show help")

@@ -150,19 +150,48 @@ def v1(entries: list[dict[str, Any]], pointer: str) -> tuple[WriteCgroup, ...]:
 
     Raises ConfigError for rules that v1 can't express: an exception to an exception.
     """
+    first, exceptions = _exceptions(entries, pointer)
+    return tuple(_write(rule, rule.allow) for rule in (first, *exceptions))
+
+
+def v1_change(old: list[dict[str, Any]], new: list[dict[str, Any]], pointer: str) -> tuple[WriteCgroup, ...]:
+    """The writes that turn a cgroup with the rules `old` into one with the rules `new`.
+
+    Only what differs, what is allowed first: a container that may do something before and after may do it in
+    between, and what somebody else has added (a GPU, by its own tool) stays.  But when the default turns, all
+    is written anew.
+    """
+    before, had = _exceptions(old, "")
+    after, wanted = _exceptions(new, pointer)
+    if before.allow != after.allow:
+        return v1(new, pointer)
+    lost, gained = _without(had, wanted), _without(wanted, had)
+    steps = [_write(rule, rule.allow) for rule in gained]
+    steps += [_write(rule, not rule.allow) for rule in lost]
+    return tuple(sorted(steps, key=lambda step: step.file))
+
+
+def _without(some: list[Rule], others: list[Rule]) -> list[Rule]:
+    """Rules with the accesses that others do not have for the same numbers."""
+    have = {rule.numbers: set(rule.access) for rule in others}
+    left = [rule.replace(access=_letters(set(rule.access) - have.get(rule.numbers, set()))) for rule in some]
+    return [rule for rule in left if rule.access]
+
+
+def _write(rule: Rule, allow: bool) -> WriteCgroup:
+    file = "devices.allow" if allow else "devices.deny"
+    return WriteCgroup("devices", file, str(rule), pointer=rule.pointer)
+
+
+def _exceptions(entries: list[dict[str, Any]], pointer: str) -> tuple[Rule, list[Rule]]:
+    """The default, as a rule about everything, and v1's exceptions from it."""
     first, *rest = rules(entries, pointer)
     exceptions: list[Rule] = []
     for rule in rest:
         exceptions = (
             _add(exceptions, rule) if rule.allow != first.allow else _take(exceptions, rule, first.allow)
         )
-    if not first.allow:
-        exceptions = _close(exceptions)
-    steps = []
-    for rule in (first, *exceptions):
-        file = "devices.allow" if rule.allow else "devices.deny"
-        steps.append(WriteCgroup("devices", file, str(rule), pointer=rule.pointer))
-    return tuple(steps)
+    return first, exceptions if first.allow else _close(exceptions)
 
 
 def _add(exceptions: list[Rule], rule: Rule) -> list[Rule]:

@@ -290,6 +290,14 @@ class Container:
             cgroup.thaw()
             cgroup.wait_thawed()
 
+    def update(self, resources, source="resources"):
+        """Change its limits; see `ocipy.runtime.update.update`."""
+        from ocipy.runtime import update
+
+        with self._entry:
+            lifecycle.require(self.status, "update")
+            update.update(self, resources, source)
+
     def exec(self, process, **options):
         """Run one more process; see `ocipy.runtime.execprocess.run`."""
         from ocipy.runtime import execprocess

@@ -3,6 +3,7 @@
 <root>/<id>/lock         flock(2): held by a verb that changes the container
             state.json   written anew by rename, fsynced
             config.json  the configuration as it was at create
+            resources.json  linux.resources as `update` left them, once there was one
             waiting      flock(2): held by init from `created` until execve, so the kernel itself says
                          whether a container is created or running, whoever died in between
             start        the listener on which init waits for `start`

@@ -115,7 +115,7 @@ def test_an_update_replaces_the_program_in_one_step(v2_cgroup, tmp_path):
     try:
         bpf.attach(v2_cgroup, device_program(rules([DENY_ALL])))
         (first,) = bpf.query(fd)
-        bpf.attach(v2_cgroup, device_program(rules([DENY_ALL, LOOP_READ])), replace=True)
+        bpf.attach(v2_cgroup, device_program(rules([DENY_ALL, LOOP_READ])))
         (second,) = bpf.query(fd)
         assert first != second
         assert answers(v2_cgroup, tmp_path)["loop-r"]
@@ -123,14 +123,19 @@ def test_an_update_replaces_the_program_in_one_step(v2_cgroup, tmp_path):
         os.close(fd)
 
 
-def test_of_several_programs_an_update_leaves_only_the_new_one(v2_cgroup):
+def test_an_update_leaves_the_programs_of_others_alone(v2_cgroup, tmp_path, monkeypatch):
+    """systemd has one of its own on a scope with DeviceAllow=."""
     fd = os.open(v2_cgroup, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        monkeypatch.setattr(bpf, "NAME", b"sd_devices")
+        bpf.attach(v2_cgroup, device_program(rules([DENY_ALL])))
+        (theirs,) = bpf.query(fd)
+        monkeypatch.undo()
         for _ in range(2):
-            bpf.attach(v2_cgroup, device_program(rules([DENY_ALL])))
-        assert len(bpf.query(fd)) == 2
-        bpf.attach(v2_cgroup, device_program(rules([])), replace=True)
-        assert len(bpf.query(fd)) == 1
+            bpf.attach(v2_cgroup, device_program(rules([DENY_ALL, LOOP_READ])))
+            assert len(bpf.query(fd)) == 2
+        assert theirs in bpf.query(fd)
+        assert not answers(v2_cgroup, tmp_path)["loop-r"]
     finally:
         os.close(fd)
 

@@ -104,7 +104,7 @@ def test_unlimited_memory_is_unlimited_swap(manager, layout):
     assert all(int(limit) > 2**60 for limit in limits)
 
 
-def test_cpu(manager, layout):
+def test_processor_time_has_weight_quota_and_burst(manager, layout):
     need_controller(layout, "cpu")
     cpu = {"shares": 512, "quota": 20000, "period": 50000, "burst": 10000, "idle": 0}
     apply(manager, layout, {"cpu": cpu})

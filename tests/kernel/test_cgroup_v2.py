@@ -71,7 +71,7 @@ def test_every_controller_reaches_the_cgroup(manager, layout):
     assert set(read(manager, "cgroup.controllers")[0].split()) == set(layout.unified)
 
 
-def test_memory(manager, layout):
+def test_memory_is_limited_in_three_ways(manager, layout):
     need_controller(layout, "memory")
     apply(manager, layout, {"memory": {"limit": 32 * MIB, "swap": 48 * MIB, "reservation": 16 * MIB}})
     assert read(manager, "memory.max", "memory.low") == [str(32 * MIB), str(16 * MIB)]
@@ -81,7 +81,7 @@ def test_memory(manager, layout):
     assert read(manager, "memory.max") == ["max"]
 
 
-def test_cpu(manager, layout):
+def test_processor_time_has_weight_quota_and_burst(manager, layout):
     need_controller(layout, "cpu")
     apply(manager, layout, {"cpu": {"shares": 1024, "quota": 20000, "period": 50000, "burst": 10000}})
     assert read(manager, "cpu.weight", "cpu.max", "cpu.max.burst") == ["100", "20000 50000", "10000"]
@@ -92,7 +92,7 @@ def test_cpu(manager, layout):
     assert read(manager, "cpu.idle", "cpu.weight") == ["0", "35"]
 
 
-def test_cpuset(manager, layout):
+def test_processors_and_nodes_are_set(manager, layout):
     need_controller(layout, "cpuset")
     apply(manager, layout, {"cpu": {"cpus": "0", "mems": "0"}})
     assert read(manager, "cpuset.cpus", "cpuset.mems.effective") == ["0", "0"]
@@ -104,7 +104,7 @@ def test_pids_and_unified(manager, layout):
     assert read(manager, "pids.max", "cgroup.max.depth") == ["7", "3"]
 
 
-def test_hugetlb(manager, layout):
+def test_huge_pages_are_limited(manager, layout):
     need_controller(layout, "hugetlb")
     apply(manager, layout, {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * MIB}]})
     assert read(manager, "hugetlb.2MB.rsvd.max", "hugetlb.2MB.max") == [str(4 * MIB)] * 2

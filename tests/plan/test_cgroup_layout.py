@@ -137,7 +137,7 @@ def test_mount_points_are_unescaped():
     ("path", "cleaned"),
     [("", ""), ("/", "/"), ("a/./b//c", "a/b/c"), ("/a/../..", "/"), ("..", ""), ("/a/b/", "/a/b")],
 )
-def test_clean(path, cleaned):
+def test_a_path_is_cleaned(path, cleaned):
     assert clean(path) == cleaned
 
 

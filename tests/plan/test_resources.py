@@ -264,7 +264,7 @@ def test_weight_never_falls_and_stays_in_its_range():
         ({"burst": 0}, ["cfs_burst_us = 0"], ["max.burst = 0"]),
     ],
 )
-def test_cpu(cpu, v1, v2):
+def test_processor_time_is_written_so(cpu, v1, v2):
     assert pairs({"cpu": cpu}, V1) == [f"cpu.{line}" for line in v1]
     assert pairs({"cpu": cpu}, V2) == [f"cpu.{line}" for line in v2]
 
@@ -302,7 +302,7 @@ def test_impossible_cpu(layout):
 
 @pytest.mark.parametrize(("limit", "value"), [(-1, "max"), (-7, "max"), (0, "0"), (1, "1")])
 @pytest.mark.parametrize("layout", [V1, V2], ids=["v1", "v2"])
-def test_pids(layout, limit, value):
+def test_processes_are_limited_so(layout, limit, value):
     assert pairs({"pids": {"limit": limit}}, layout) == [f"pids.max = {value}"]
 
 

@@ -50,7 +50,10 @@ class Out:
         self.problems.append(Problem(self.pointer + pointer, message, rule))
 
     def ignored(self, pointer: str, why: str) -> None:
-        """Note that a property has no effect here, in the words that reach the log."""
+        """Note that a property has no effect here, in the words that reach the log; an update is refused."""
+        if self.update:
+            self.problem(pointer, why, "no-effect")
+            return
         self.warnings.append(f"config.json: {self.pointer}{pointer} is ignored: {why}")
 
     def limit(self, value: int, pointer: str) -> bool:

@@ -1,0 +1,134 @@
+"""What limits feel like inside a container, on cgroup v1 and v2 alike."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from ocipy.cgroups.layout import detect
+from tests.conftest import need
+from tests.kernel.box import until
+
+MIB = 1024 * 1024
+V2_NAMES = {"blkio": "io", "cpuacct": "cpu"}
+
+
+def version(controller):
+    """The cgroup version under which this machine has a controller, by its v1 name; skips without."""
+    layout = detect()
+    found = layout.version(controller)
+    if layout.mode == "v2" or not found:
+        found = layout.version(V2_NAMES.get(controller, controller))
+    need(found, f"no {controller} cgroup controller", kernel=True)
+    return found
+
+
+def directory(box, controller):
+    """Where the files of a container's controller are."""
+    _, root = box.ocipy.command
+    state = json.loads((Path(root) / box.id / "state.json").read_text())
+    paths = state["ocipy"]["cgroup"]["paths"]
+    return Path(paths.get(controller) or paths[""])
+
+
+def control(box, controller, v1, v2):
+    """What a control file says, or skips: the kernel may lack it."""
+    path = directory(box, controller) / (v1 if version(controller) == 1 else v2)
+    need(path.exists(), f"the kernel has no {path.name}", kernel=True)
+    return path.read_text().strip()
+
+
+def counters(text):
+    return {name: int(number) for name, number in (line.split() for line in text.splitlines())}
+
+
+# ---------------------------------------------------------------- what is felt
+
+
+def allocates(box, size):
+    """Whether a process of the container can use so many bytes; if not, the kernel kills it."""
+    command = ("dd", "if=/dev/zero", "of=/dev/null", f"bs={size}", "count=1")
+    done = box.ocipy("exec", box.id, *command, status=None)
+    assert done.returncode in (0, 137), done.stdout + done.stderr
+    return done.returncode == 0
+
+
+def forks(box, count):
+    """Whether a process of the container can have so many children at once."""
+    script = f"for i in $(seq {count}); do sleep 100 & done; kill $(jobs -p); echo enough"
+    done = box.ocipy("exec", box.id, "sh", "-c", script, status=None)
+    return done.stdout == "enough\n"
+
+
+def is_throttled(box):
+    """Whether a busy process of the container is made to wait for its next period."""
+
+    def periods():
+        return counters(control(box, "cpu", "cpu.stat", "cpu.stat"))["nr_throttled"]
+
+    before = periods()
+    box.exec("sh", "-c", "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done")
+    return periods() > before
+
+
+def processor_time(box):
+    """Microseconds that the container has had."""
+    if version("cpuacct") == 1:
+        return int(control(box, "cpuacct", "cpuacct.usage", "")) // 1000
+    return counters(control(box, "cpu", "", "cpu.stat"))["usage_usec"]
+
+
+def share(first, second):
+    """How much more processor time one of two containers gets than the other, while both want all of one."""
+    for box in (first, second):
+        box.exec("sh", "-c", "while :; do :; done", flags=["-d"])
+        pids = json.loads(box.ocipy("ps", "--format", "json", box.id).stdout)
+        for pid in pids:
+            os.sched_setaffinity(pid, {min(os.sched_getaffinity(0))})
+    began = [processor_time(box) for box in (first, second)]
+
+    def used():
+        return [processor_time(box) - start for box, start in zip((first, second), began)]
+
+    until(lambda: max(used()) > 300_000, 60)
+    one, other = used()
+    return one / max(other, 1)
+
+
+def disk(path):
+    """(major, minor) of the disk that a file lies on; skips without."""
+    number = os.stat(path).st_dev
+    entry = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    need(entry.exists(), f"{path} lies on no disk", kernel=True)
+    if (entry / "partition").exists():
+        entry = entry.resolve().parent
+    major, minor = map(int, (entry / "dev").read_text().split(":"))
+    return {"major": major, "minor": minor}
+
+
+def seconds_to_read(box, path, size):
+    """How long a process of the container takes to read from a file, past the page cache."""
+    began = time.monotonic()
+    box.exec("dd", f"if={path}", "of=/dev/null", "bs=64k", f"count={size // 65536}", "iflag=direct")
+    return time.monotonic() - began
+
+
+def opens(box, kind, major, minor):
+    """Whether a process of the container may open a device for reading; there need be none."""
+    name = f"/dev/{kind}-{major}-{minor}"
+    outside = f"/proc/{box.pid}/root{name}"
+    if not os.path.exists(outside):
+        subprocess.run(["mknod", outside, kind, str(major), str(minor)], check=True)
+    done = box.ocipy("exec", box.id, "head", "-c1", name, status=None)
+    return "not permitted" not in done.stderr
+
+
+def may_be_realtime(box):
+    """Whether the container's first process can be given a realtime priority."""
+    need(shutil.which("chrt"), "needs chrt")
+    pid = str(box.pid)
+    done = subprocess.run(["chrt", "-f", "-p", "1", pid], capture_output=True, check=False)
+    subprocess.run(["chrt", "-o", "-p", "0", pid], capture_output=True, check=False)
+    return done.returncode == 0
