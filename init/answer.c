@@ -102,6 +102,16 @@ static void __attribute__((format(printf, 2, 3))) append(struct text *text, cons
     va_end(arguments);
 }
 
+/* The system call itself: a C library may make sendmsg(2) of sendmmsg(2). */
+static long send_message(const struct context *context, const struct msghdr *message)
+{
+    struct mmsghdr messages = {.msg_hdr = *message};
+
+    if (context->by_sendmmsg)
+        return syscall(SYS_sendmmsg, context->socket, &messages, 1, MSG_NOSIGNAL);
+    return sendmsg(context->socket, message, MSG_NOSIGNAL);
+}
+
 static void send_answer(struct context *context, const struct answer *head, const char *text, int fd)
 {
     union {
@@ -125,7 +135,7 @@ static void send_answer(struct context *context, const struct answer *head, cons
         rights->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(rights), &fd, sizeof fd);
     }
-    while (sendmsg(context->socket, &message, MSG_NOSIGNAL) < 0) {
+    while (send_message(context, &message) < 0) {
         if (errno == EINTR)
             continue;
         if (head->kind != ANSWER_FAIL || message.msg_controllen == 0)

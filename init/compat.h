@@ -47,6 +47,12 @@
 #define SYS_mount_setattr 442
 #endif
 
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+
 /* The plain names are the calls with 16 bit ids where these exist. */
 #ifdef SYS_setresuid32
 #undef SYS_setresuid

@@ -39,6 +39,8 @@ struct context {
     const char *remark;     /* what the next failure's text adds in brackets, or NULL */
     int keep_program;       /* something points into the program's mapping: it has to stay */
     int in_user_namespace;
+    int by_sendmmsg;        /* answers go by sendmmsg(2), not sendmsg(2) */
+    int ruleset_fd;         /* of Landlock, or -1 */
     int slave_fd;           /* of the terminal, or -1 */
     int settled;            /* settle_directory() was called, and init has not waited since */
     int verified;           /* the working directory was seen to lie inside the root */

@@ -24,7 +24,7 @@ static void (*const functions[])(struct context *, const union argument *) = {
 #undef X
 };
 
-static struct context context = {.evidence = -1, .slave_fd = -1};
+static struct context context = {.evidence = -1, .slave_fd = -1, .ruleset_fd = -1};
 
 /* A descriptor below 3 that is closed would be given to the next thing that is opened, which the payload
  * would then have for a standard stream.  The lowest free one is what open(2) gives. */

@@ -238,6 +238,12 @@ void op_AMBIENT(struct context *context, const union argument *argument)
             fail(context, errno, "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, %d)", capability);
 }
 
+void op_ANSWER_BY_SENDMMSG(struct context *context, const union argument *argument)
+{
+    (void)argument;
+    context->by_sendmmsg = 1;
+}
+
 /* A filter may forbid anything but execve(2), so whatever can be done before it is. */
 void op_SECCOMP(struct context *context, const union argument *argument)
 {

@@ -121,7 +121,13 @@
                                     descriptor of the file for the runtime to say why */                       \
     X(52, WAIT_START, "f")       /* close the runtime's socket, accept(2) on the listener; answers go there.   \
                                     Who connects after the first gets ECONNRESET or ECONNREFUSED */            \
-    X(53, EXECVE, "")            /* verify the working directory once more, execve what LOOKUP found */
+    X(53, EXECVE, "")            /* verify the working directory once more, execve what LOOKUP found */        \
+    /* confinement */                                                                                          \
+    X(54, LANDLOCK_RULESET, "i") /* a ruleset that handles these kinds of access, LANDLOCK_ACCESS_FS_* */      \
+    X(55, LANDLOCK_RULE, "is")   /* allow these kinds beneath the path, which is opened now; of a file that is \
+                                    no directory, those that a file can have */                                \
+    X(56, LANDLOCK_RESTRICT, "") /* landlock_restrict_self */                                                  \
+    X(57, ANSWER_BY_SENDMMSG, "") /* from now on, because a filter forbids sendmsg, or sends it to an agent */
 
 enum op {
 #define X(number, name, signature) OP_##name = number,

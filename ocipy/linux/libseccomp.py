@@ -9,9 +9,6 @@ import ctypes
 import errno
 import os
 
-SCMP_ACT_NOTHING = 0xFFFFFFFF
-SCMP_FLTATR_ACT_BADARCH = 2
-SCMP_FLTATR_CTL_NNP = 3
 SCMP_FLTATR_CTL_OPTIMIZE = 8
 NR_SCMP_ERROR = -1
 
@@ -27,9 +24,16 @@ class ArgCmp(ctypes.Structure):
     )
 
 
+class _Version(ctypes.Structure):
+    """struct scmp_version."""
+
+    _fields_ = (("major", ctypes.c_uint), ("minor", ctypes.c_uint), ("micro", ctypes.c_uint))
+
+
 def _load():
     library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     u32, context, text = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_char_p
+    library.seccomp_version.restype = ctypes.POINTER(_Version)
     library.seccomp_init.restype = context
     library.seccomp_init.argtypes = [u32]
     library.seccomp_release.argtypes = [context]
@@ -52,6 +56,12 @@ def _load():
 
 
 _library = _load()
+
+
+def version():
+    """Of the library that is loaded, "2.5.4"."""
+    found = _library.seccomp_version().contents
+    return f"{found.major}.{found.minor}.{found.micro}"
 
 
 def path():
@@ -78,44 +88,54 @@ def number(token, name):
     return _library.seccomp_syscall_resolve_name_arch(token, name.encode())
 
 
-def compile(default, architectures, rules):
-    """The classic BPF program (struct sock_filter each) of a filter.
+class Filter:
+    """A filter that is being made (scmp_filter_ctx).  To be used as a context manager.
 
-    default:       SECCOMP_RET_*, with data
-    architectures: tokens beside the host's own
-    rules:         (names, SECCOMP_RET_*, ((argument, operator, value, second value), ...)); a name that this
-                   libseccomp does not know is passed over
+    default: SECCOMP_RET_*, with data
     """
-    context = _library.seccomp_init(default)
-    if not context:
-        raise OSError(errno.EINVAL, f"seccomp_init({default:#x})")
-    try:
-        for token in architectures:
-            _check(_library.seccomp_arch_add(context, token), f"seccomp_arch_add({token:#x})", errno.EEXIST)
-        for names, action, comparisons in rules:
-            array = (ArgCmp * len(comparisons))(*(ArgCmp(*each) for each in comparisons))
-            for name in names:
-                call = _library.seccomp_syscall_resolve_name(name.encode())
-                if call != NR_SCMP_ERROR:
-                    result = _library.seccomp_rule_add_array(context, action, call, len(array), array)
-                    _check(result, f"seccomp_rule_add({action:#x}, {name}, {len(array)})")
-        if sum(len(names) for names, _, _ in rules) > 32:
-            # A binary tree in place of a list of comparisons; libseccomp before 2.5 has none, which is no harm.
-            _library.seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
-        return _export(context)
-    finally:
-        _library.seccomp_release(context)
 
+    def __init__(self, default):
+        self._context = _library.seccomp_init(default)
+        if not self._context:
+            raise OSError(errno.EINVAL, f"seccomp_init({default:#x})")
 
-def _export(context):
-    fd = os.memfd_create("seccomp", os.MFD_CLOEXEC)
-    try:
-        _check(_library.seccomp_export_bpf(context, fd), "seccomp_export_bpf")
-        os.lseek(fd, 0, os.SEEK_SET)
-        with open(fd, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(fd)
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        _library.seccomp_release(self._context)
+
+    def add_arch(self, token):
+        """One more architecture; one that is there already is no error."""
+        _check(_library.seccomp_arch_add(self._context, token), f"seccomp_arch_add({token:#x})", errno.EEXIST)
+
+    def add_rule(self, action, name, comparisons):
+        """A rule for the system call of this name; one that this libseccomp does not know is passed over.
+
+        action:      SECCOMP_RET_*, with data
+        comparisons: (argument, operator, value, second value) each
+        """
+        call = _library.seccomp_syscall_resolve_name(name.encode("utf-8", "surrogateescape"))
+        if call == NR_SCMP_ERROR:
+            return
+        array = (ArgCmp * len(comparisons))(*(ArgCmp(*each) for each in comparisons))
+        result = _library.seccomp_rule_add_array(self._context, action, call, len(array), array)
+        _check(result, f"seccomp_rule_add({action:#x}, {name}, {len(array)})")
+
+    def search_by_tree(self):
+        """A binary tree in place of a list of comparisons; before libseccomp 2.5 there is none."""
+        _library.seccomp_attr_set(self._context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+
+    def program(self):
+        """The filter as classic BPF, struct sock_filter each."""
+        fd = os.memfd_create("seccomp", os.MFD_CLOEXEC)
+        try:
+            _check(_library.seccomp_export_bpf(self._context, fd), "seccomp_export_bpf")
+            os.lseek(fd, 0, os.SEEK_SET)
+            with open(fd, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(fd)
 
 
 def _check(result, call, *fine):

@@ -55,6 +55,10 @@ OPS = {
     "LOOKUP": (51, ""),
     "WAIT_START": (52, "f"),
     "EXECVE": (53, ""),
+    "LANDLOCK_RULESET": (54, "i"),
+    "LANDLOCK_RULE": (55, "is"),
+    "LANDLOCK_RESTRICT": (56, ""),
+    "ANSWER_BY_SENDMMSG": (57, ""),
 }
 
 REQUEST = b"P"

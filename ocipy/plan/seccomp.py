@@ -5,6 +5,8 @@ Source: runtime-spec config-linux.md#seccomp; seccomp(2); linux/audit.h for AUDI
 
 from __future__ import annotations
 
+from ocipy.errors import ConfigError, Problem
+from ocipy.linux.const import SECCOMP_FILTER_FLAG_NEW_LISTENER as NEW_LISTENER
 from ocipy.plan import steps
 from ocipy.record import Record
 from ocipy.spec import jsontext
@@ -47,7 +49,6 @@ FLAGS = {
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 1 << 2,
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 1 << 5,
 }
-NEW_LISTENER = 1 << 3
 
 #: The architectures that a filter may name, as libseccomp calls them without SCMP_ARCH_ and in lower case.
 ARCHITECTURES = (
@@ -58,12 +59,24 @@ ARCHITECTURES = (
 X32_BIT = 0x40000000  # asm/unistd.h: set in the numbers of x32, which shares AUDIT_ARCH_X86_64
 
 
+#: Where numbers of another kind begin, which are not new however high they are: x32's, which share x86_64's
+#: architecture, and those that only 32-bit ARM has (asm/unistd.h there, __ARM_NR_BASE).
+AUDIT_ARCH_X86_64, AUDIT_ARCH_ARM = 0xC000003E, 0x40000028
+_APART = {AUDIT_ARCH_X86_64: X32_BIT, AUDIT_ARCH_ARM: 0x000F0000}
+
+#: What the compiled program depends on: the rest of a profile says how it is loaded, and for whom.
+_COMPILED = ("defaultAction", "defaultErrnoRet", "architectures", "syscalls")
+
+MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS of linux/bpf_common.h
+
+
 class Rule(Record):
     """One rule: all of its comparisons hold."""
 
     names: tuple[str, ...]
     action: int
     comparisons: tuple[tuple[int, int, int, int], ...] = ()  # (argument, operator, value, second value)
+    pointer: str = ""  # into the profile
 
 
 class Request(Record):
@@ -72,7 +85,7 @@ class Request(Record):
     default: int
     architectures: tuple[str, ...]  # beside the host's own
     rules: tuple[Rule, ...]
-    unknown_is_enosys: bool
+    known: tuple[str, ...]  # names; calls newer than all of them get ENOSYS.  Empty: they get the default
 
 
 def action(name: str, errno: int | None) -> int:
@@ -87,8 +100,10 @@ def request(profile: dict[str, Any]) -> Request:
     Comparisons of one argument that is named twice are alternatives: a rule for each, as runc has it.
     """
     default = action(profile["defaultAction"], profile.get("defaultErrnoRet"))
-    rules = []
-    for call in profile.get("syscalls") or ():
+    rules, known = [], []
+    for i, call in enumerate(profile.get("syscalls") or ()):
+        names = tuple(call["names"])
+        known += names
         act = action(call["action"], call.get("errnoRet"))
         if act == default:
             continue
@@ -97,19 +112,20 @@ def request(profile: dict[str, Any]) -> Request:
             for arg in call.get("args") or ()
         )
         indexes = [comparison[0] for comparison in compared]
-        names = tuple(call["names"])
-        if len(set(indexes)) == len(indexes):
-            rules.append(Rule(names, act, compared))
-        else:
-            rules += [Rule(names, act, (one,)) for one in compared]
+        together = (compared,) if len(set(indexes)) == len(indexes) else tuple((one,) for one in compared)
+        rules += [Rule(names, act, comparisons, f"/syscalls/{i}") for comparisons in together]
     architectures = tuple(
         name.removeprefix("SCMP_ARCH_").lower() for name in profile.get("architectures") or ()
     )
-    return Request(default, architectures, tuple(rules), _hides_new_calls(profile["defaultAction"], default))
+    hides = _hides_new_calls(profile["defaultAction"], default)
+    return Request(default, architectures, tuple(rules), tuple(dict.fromkeys(known)) if hides else ())
 
 
 def _hides_new_calls(name: str, default: int) -> bool:
-    """Does the default make a system call that the profile's author could not know look forbidden?"""
+    """Does the default make a system call that the profile's author could not know look forbidden?
+
+    Not where a tracer or an agent gives the answer: it may know better.
+    """
     return name not in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE") and (
         default != ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS
     )
@@ -127,6 +143,21 @@ def flags(profile: dict[str, Any]) -> int:
     if any(call["action"] == "SCMP_ACT_NOTIFY" for call in profile.get("syscalls") or ()):
         value |= NEW_LISTENER
     return value & ~FLAGS["SECCOMP_FILTER_FLAG_TSYNC"]
+
+
+def actions_of(profile: dict[str, Any], name: str) -> set[str]:
+    """Every action that a profile may take on a system call, whatever its arguments are."""
+    found, always = set(), False
+    for call in profile.get("syscalls") or ():
+        if name in call["names"]:
+            found.add(call["action"])
+            always = always or not call.get("args")
+    return found if always else found | {profile["defaultAction"]}
+
+
+def passes(profile: dict[str, Any], name: str) -> bool:
+    """Does a profile let a system call through, whatever its arguments are?"""
+    return actions_of(profile, name) <= {"SCMP_ACT_ALLOW", "SCMP_ACT_LOG"}
 
 
 # ---------------------------------------------------------------- classic BPF
@@ -147,35 +178,66 @@ def enosys_prefix(newest: dict[int, int], newest_x32: int | None = None) -> byte
     makes it try the older one.
 
     newest:     AUDIT_ARCH_* -> the highest number that the profile names there
-    newest_x32: the same for x32, whose numbers have a bit of their own; None: the filter decides on all
+    newest_x32: the same for x32, without the bit that its numbers have; None: the filter decides on all
     """
-    blocks = []
-    for arch, number in newest.items():
-        block = [instruction(_LOAD, _NR)]
-        if arch == 0xC000003E:  # AUDIT_ARCH_X86_64
-            if newest_x32 is None:
-                # To the end of the block: a number of x32 is not new, it is another ABI's.
-                block.append(instruction(_GREATER_EQUAL, X32_BIT, 2, 0))
-            else:
-                block.append(instruction(_GREATER_EQUAL, X32_BIT, 0, 1))
-                block.append(instruction(_GREATER, newest_x32 | X32_BIT, 1, 2))
-                block.append(instruction(_GREATER, number, 0, 1))
-                block.append(instruction(_RETURN, ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS))
-                blocks.append((arch, block))
-                continue
-        block.append(instruction(_GREATER, number, 0, 1))
-        block.append(instruction(_RETURN, ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS))
-        blocks.append((arch, block))
     program = b""
-    for arch, block in reversed(blocks):
+    for arch, number in reversed(newest.items()):
+        body = _newer(number, _APART.get(arch), newest_x32 if arch == AUDIT_ARCH_X86_64 else None)
         rest = len(program) // 8
-        body = b"".join(block) + (instruction(_JUMP, rest) if rest else b"")
+        if rest:
+            body += instruction(_JUMP, rest)
         program = instruction(_EQUAL, arch, 0, len(body) // 8) + body + program
     return instruction(_LOAD, _ARCH) + program if program else b""
 
 
+def _newer(number: int, apart: int | None, newest_x32: int | None) -> bytes:
+    """Return ENOSYS for a number of one architecture that is higher; else go on behind this."""
+    enosys = instruction(_GREATER, number, 0, 1) + instruction(_RETURN, ACTIONS["SCMP_ACT_ERRNO"] | ENOSYS)
+    if newest_x32 is not None:
+        # To the return, or behind it; below the bit to the comparison of other numbers.
+        enosys = (
+            instruction(_GREATER_EQUAL, X32_BIT, 0, 1)
+            + instruction(_GREATER, newest_x32 | X32_BIT, 1, 2)
+            + enosys
+        )
+    elif apart is not None:
+        enosys = instruction(_GREATER_EQUAL, apart, 2, 0) + enosys
+    return instruction(_LOAD, _NR) + enosys
+
+
+def newest_of(numbers: dict[int, list[int]]) -> dict[int, int]:
+    """AUDIT_ARCH_* -> the highest number; those of another kind, or of no call, do not count."""
+    found = {}
+    for arch, each in numbers.items():
+        ordinary = [number for number in each if 0 <= number < _APART.get(arch, 1 << 32)]
+        if ordinary:
+            found[arch] = max(ordinary)
+    return found
+
+
 def seccomp_steps(profile: dict[str, Any]) -> list[steps.Step]:
-    """The step that loads the filter of `linux.seccomp`."""
+    """The steps that load the filter of `linux.seccomp`."""
     count = sum(len(call["names"]) for call in profile.get("syscalls") or ())
     summary = f"{count} system calls, else {profile['defaultAction']}"
-    return [steps.LoadSeccomp(jsontext.dump(profile), flags(profile), summary, pointer="/linux/seccomp")]
+    compiled = jsontext.dump({key: profile[key] for key in _COMPILED if profile.get(key) is not None})
+    load = steps.LoadSeccomp(compiled, flags(profile), summary, pointer="/linux/seccomp")
+    return [*_answering(profile), load]
+
+
+def _answering(profile: dict[str, Any]) -> list[steps.Step]:
+    """By which call init answers once it is held by the filter.
+
+    Until the agent has the listener no one answers for a call that notifies, and it is an answer of init that
+    carries the listener out: a call that notifies there is a deadlock.
+    """
+    if passes(profile, "sendmsg"):
+        return []
+    if passes(profile, "sendmmsg"):
+        text = "answer by sendmmsg, which the filter lets through"
+        return [steps.Op("ANSWER_BY_SENDMMSG", (), text, pointer="/linux/seccomp")]
+    if flags(profile) & NEW_LISTENER:
+        message = (
+            "init hands the listener over by sendmsg or sendmmsg: the profile must let one of them through"
+        )
+        raise ConfigError(Problem("/linux/seccomp/syscalls", message, "seccomp-hand-over"))
+    return []

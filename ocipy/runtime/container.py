@@ -167,10 +167,9 @@ class Container:
         return True
 
     def _notify(self, fd):
-        from ocipy.runtime import seccomp
+        from ocipy.runtime import agent
 
-        state = self._state_for_hooks("created")
-        seccomp.hand_over(self._private["listener"], fd, state, self._document["pid"])
+        agent.hand_over(self._private["agent"], fd, self._state_for_hooks("created"), self._document["pid"])
 
     def _connect(self):
         """Init accepts once; who connects is who starts."""

@@ -6,12 +6,13 @@ import os
 
 from ocipy import cgroups, formats, spec
 from ocipy.errors import OcipyError, UsageError, describe
-from ocipy.plan import resources, steps
+from ocipy.plan import resources
 from ocipy.plan.compile import compile
 from ocipy.plan.facts import Options
 from ocipy.runtime import host, process, streams
 from ocipy.runtime.container import Container, listen
 from ocipy.runtime.execute import Execution
+from ocipy.runtime.filters import agent_of, bound
 from ocipy.spec import jsontext
 
 #: Hooks that later verbs run; the others are done when create is.
@@ -112,13 +113,15 @@ class _Making:
     """A container between mkdir of its state and `created`; leaving it with an error undoes everything."""
 
     def __init__(self, runtime, planned):
-        self.plan = planned.plan
+        self.plan = bound(planned.plan, runtime.root)
         self.config = planned.config
+        self.agent = agent_of(self.plan, self.config)
         self.preserve = planned.options.preserve_fds
         self.cgroup = planned.cgroup(runtime.cgroup_manager)
         self.entry = runtime.store.create(planned.options.id)
         self.document = _document(planned)
         self.private = self.document["ocipy"]
+        self.private["agent"] = self.agent
         self.container = Container(runtime, self.entry, self.document)
         self.execution = None
 
@@ -177,10 +180,9 @@ class _Making:
         hooks.run(self.container, kind, self.config["hooks"][kind], self.execution)
 
     def _notify(self, fd):
-        from ocipy.runtime import seccomp
+        from ocipy.runtime import agent
 
-        state = self.container._state_for_hooks("creating")
-        seccomp.hand_over(self.private["listener"], fd, state, self.document["pid"])
+        agent.hand_over(self.agent, fd, self.container._state_for_hooks("creating"), self.document["pid"])
 
     def finish(self):
         """The container is created when init waits and the state says so."""
@@ -231,10 +233,6 @@ def _document(planned):
         # How to speak of what init still has to do when start comes.
         "start": [[type(step).__name__, str(step), step.pointer] for step in planned.plan.start],
     }
-    if any(isinstance(step, steps.LoadSeccomp) for step in (*planned.plan.create, *planned.plan.start)):
-        from ocipy.runtime import seccomp
-
-        private["listener"] = seccomp.listener_of(config)
     return {
         "ociVersion": config["ociVersion"],
         "id": planned.options.id,

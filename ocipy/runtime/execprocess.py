@@ -10,6 +10,7 @@ from ocipy.plan import steps
 from ocipy.plan.execprocess import compile_exec
 from ocipy.runtime import enter, host, lifecycle, process
 from ocipy.runtime.execute import Execution
+from ocipy.runtime.filters import agent_of, bound
 
 
 def run(
@@ -68,9 +69,9 @@ def _execute(container, asked, inherited, cgroup):
     pidfd = enter.held(container)
     manager = container.cgroup.below(cgroup) if cgroup else container.cgroup
     execution = Execution(manager, container.runtime.root, preserve=inherited.count)
-    execution.notify = lambda fd: _notify(container, execution, fd)
+    execution.notify = lambda fd: _notify(container, execution, notified, fd)
     execution.fds["container"] = pidfd
-    root = None
+    root = notified = None
     try:
         pid, proc = container._document["pid"], execution.fds["proc"]
         entry, fds = enter.entry_of(pidfd, pid, proc)
@@ -78,9 +79,13 @@ def _execute(container, asked, inherited, cgroup):
         denied, facts = enter.setgroups_denied(pid, proc), host.facts()
 
         def plan(env):
-            return compile_exec(container.config, asked, enter.options_of(container, env), facts, entry, denied)
+            made = compile_exec(
+                container.config, asked, enter.options_of(container, env), facts, entry, denied
+            )
+            return bound(made, container.runtime.root)
 
         made = plan(inherited.env)
+        notified = agent_of(made, container.config)
         for warning in made.warnings:
             container.runtime.warn(warning)
         cut = made.create.index(steps.JoinCgroup())
@@ -106,11 +111,11 @@ def _for_pid(env, pid):
     return tuple(f"LISTEN_PID={pid}" if entry.startswith("LISTEN_PID=") else entry for entry in env)
 
 
-def _notify(container, execution, fd):
-    from ocipy.runtime import seccomp
+def _notify(container, execution, notified, fd):
+    from ocipy.runtime import agent
 
     state = container._state_for_hooks(container.status)
-    seccomp.hand_over(seccomp.listener_of(container.config), fd, state, execution.pid)
+    agent.hand_over(notified, fd, state, execution.pid)
 
 
 def _let_go(execution, asked):

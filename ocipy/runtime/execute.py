@@ -42,7 +42,6 @@ class Execution:
     # ------------------------------------------------------------ the loop
 
     def run(self, plan_steps):
-        plan_steps = [self._bind(step) for step in plan_steps]
         groups = [(where, list(group)) for where, group in groupby(plan_steps, lambda step: step.where)]
         for i, (where, group) in enumerate(groups):
             if where == "init":
@@ -54,13 +53,6 @@ class Execution:
                 for step in group:
                     self._runtime(step)
         self.settle()
-
-    def _bind(self, step):
-        if not isinstance(step, steps.LoadSeccomp):
-            return step
-        from ocipy.runtime import seccomp
-
-        return seccomp.bind(step, self.root)
 
     def _made(self, step, fd):
         """What init's own ops make: a terminal's master, or a seccomp listener, which can't wait."""
@@ -164,7 +156,7 @@ class Execution:
 
     def launch(self, last_steps):
         """Send the steps that end in Execve; the running `Program`."""
-        return self.channel.send([self._bind(step) for step in last_steps], self.fds, (), self._made)
+        return self.channel.send(last_steps, self.fds, (), self._made)
 
     def hand_over(self, last_steps, listener, waiting):
         """Tell init to wait for start.  From here on it lives without us."""
