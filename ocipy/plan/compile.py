@@ -112,15 +112,15 @@ def _namespaces(context: Context) -> list[Step]:
     made += join
     if context.new_user:
         made += _new_user(context)
-    elif context.has_namespace("user"):
-        made.append(steps.BecomeRoot(pointer=context.where("user")))
-    if context.facts.rootless and context.has_namespace("user"):
-        # To become another user made it undumpable: see below.
-        made.append(steps.Op("DUMPABLE", (1,), "let the runtime look at init"))
     if context.is_new("time"):
+        # To become another user makes init undumpable, and its own offsets the host's root's to write.
         made.append(steps.NewNamespaces(("time",), pointer=context.where("time")))
         if offsets := context.linux.get("timeOffsets"):
             made.append(_time_offsets(offsets))
+    if context.has_namespace("user"):
+        made.append(steps.BecomeRoot(pointer=context.where("user")))
+        if context.facts.rootless:
+            made.append(steps.Op("DUMPABLE", (1,), "let the runtime look at init"))
     new = [
         kind for kind in naming.NAMESPACES if context.is_new(kind) and kind not in ("user", "time", "cgroup")
     ]
@@ -145,7 +145,6 @@ def _new_user(context: Context) -> list[Step]:
             tool=facts.rootless and not own,
             deny_setgroups=context.deny_setgroups,
         ),
-        steps.BecomeRoot(pointer=context.where("user")),
     ]
 
 

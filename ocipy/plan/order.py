@@ -111,9 +111,21 @@ LAWS = (
         "user_namespaces(7)",
     ),
     Law(
-        ("BecomeRoot",),
+        ("JoinNamespace user", "NewNamespaces user"),
         ("NewNamespaces time", "Clone"),
-        "namespaces belong to the user namespace, and files made in them to the root, of who makes them",
+        "namespaces belong to the user namespace of who makes them",
+        "user_namespaces(7)",
+    ),
+    Law(
+        ("NewNamespaces time", "TimeOffsets"),
+        ("BecomeRoot",),
+        "to become another user makes init undumpable, and its own offsets the host's root's to write",
+        "proc(5), PR_SET_DUMPABLE",
+    ),
+    Law(
+        ("BecomeRoot",),
+        ("Clone",),
+        "files made in a user namespace belong to the root of who makes them",
         "user_namespaces(7)",
     ),
     Law(

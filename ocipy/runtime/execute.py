@@ -209,7 +209,7 @@ def _apply(execution, step):
 
 
 def _open_namespace(execution, step):
-    execution.fds[f"ns:{step.type}"] = os.open(step.path, os.O_RDONLY | os.O_CLOEXEC)
+    execution.fds[f"ns:{step.type}"] = os.open(step.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     execution.has_user_namespace |= step.type == "user"
 
 

@@ -45,6 +45,9 @@ class NewNamespaces(InitStep):
         return (("UNSHARE", (naming.namespace_flags(self.types),)),)
 
 
+_SHOWN = 4  # of the up to 340 ranges that a map may have
+
+
 class MapIds(Step):
     """Write uid_map and gid_map of the new user namespace, directly or by newuidmap and newgidmap."""
 
@@ -54,10 +57,12 @@ class MapIds(Step):
     deny_setgroups: bool = False
 
     def __str__(self) -> str:
-        text = ", ".join(
-            f"{kind} {a}->{b} +{n}" for kind in ("uid", "gid") for a, b, n in getattr(self, f"{kind}s")
-        )
-        return f"map {text}" + (" by newuidmap and newgidmap" if self.tool else "")
+        parts = []
+        for kind, ranges in (("uid", self.uids), ("gid", self.gids)):
+            parts += [f"{kind} {a}->{b} +{n}" for a, b, n in ranges[:_SHOWN]]
+            if len(ranges) > _SHOWN:
+                parts.append(f"and {len(ranges) - _SHOWN} more ranges of {kind}s")
+        return f"map {', '.join(parts)}" + (" by newuidmap and newgidmap" if self.tool else "")
 
 
 class BecomeRoot(InitStep):
