@@ -37,22 +37,33 @@ def keyword(*, default: Any, kw_only: bool) -> Any:
 
 
 class _RecordType(type):
-    """Turns the annotations of a class body into slots: required fields, then others, then those by name."""
+    """Turns the annotations of a class body into slots: required fields, then others, then those by name.
+
+    Everything is put into the body before the class is made: there are fifty of them to start, and setting
+    an attribute of a class that exists takes as long as the rest.
+    """
 
     def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
-        own = tuple(n for n in body.get("__annotations__", ()) if n[0] != "_")
-        defaults = {n: body.pop(n) for n in own if n in body}
-        body.setdefault("__slots__", own)
-        cls: Any = super().__new__(mcs, name, bases, body)
-        base: Any = bases[0] if bases else None
-        by_name = {n: d.default for n, d in defaults.items() if type(d) is _Keyword}
-        cls._by_name = {**base._by_name, **by_name} if base else {}
-        cls._defaults = {**base._defaults, **defaults, **by_name} if base else {}
-        positional = [n for n in (*(base._fields if base else ()), *own) if n not in cls._by_name]
-        required = [n for n in positional if n not in cls._defaults]
-        optional = [n for n in positional if n in cls._defaults]
-        cls._fields = tuple(dict.fromkeys((*required, *optional, *cls._by_name)))
-        return cls
+        own = body.get("__annotations__", ())
+        if "__slots__" not in body:
+            body["__slots__"] = tuple(own)
+        if own or not bases:
+            base: Any = bases[0] if bases else None
+            required = base._required if base else ()
+            optional = base._optional.copy() if base else {}
+            by_name = base._by_name if base else {}
+            for field in own:
+                if field not in body:
+                    required += (field,)
+                else:
+                    default = body.pop(field)
+                    if type(default) is _Keyword:
+                        by_name = {**by_name, field: default.default}
+                    else:
+                        optional[field] = default
+            body["_required"], body["_optional"], body["_by_name"] = required, optional, by_name
+            body["_fields"] = (*required, *optional, *by_name)
+        return type.__new__(mcs, name, bases, body)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=False, field_specifiers=(keyword,))
@@ -61,27 +72,28 @@ class Record(metaclass=_RecordType):
 
     if TYPE_CHECKING:
         _fields: tuple[str, ...]
-        _defaults: dict[str, Any]
+        _required: tuple[str, ...]
+        _optional: dict[str, Any]
         _by_name: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any):
         fields = self._fields
-        if len(args) > len(fields) - len(self._by_name):
-            raise TypeError(
-                f"{type(self).__name__} takes {len(fields) - len(self._by_name)} fields, got {len(args)}"
-            )
+        given = {**self._optional, **self._by_name, **dict(zip(fields, args)), **kwargs}
+        if len(given) != len(fields) or len(args) > len(fields) - len(self._by_name):
+            raise TypeError(f"{type(self).__name__} {self._fault(args, kwargs)}")
         put = object.__setattr__
-        for name, value in zip(fields, args):
-            put(self, name, value)
-        for name in fields[len(args) :]:
-            if name in kwargs:
-                put(self, name, kwargs.pop(name))
-            elif name in self._defaults:
-                put(self, name, self._defaults[name])
-            else:
-                raise TypeError(f"{type(self).__name__} needs {name}")
-        if kwargs:
-            raise TypeError(f"{type(self).__name__} has no field {next(iter(kwargs))}")
+        for name in fields:
+            put(self, name, given[name])
+
+    def _fault(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """What is wrong with arguments."""
+        positional = len(self._fields) - len(self._by_name)
+        if len(args) > positional:
+            return f"takes {positional} fields, got {len(args)}"
+        unknown = [name for name in kwargs if name not in self._fields]
+        if unknown:
+            return f"has no field {unknown[0]}"
+        return f"needs {next(name for name in self._required[len(args) :] if name not in kwargs)}"
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
