@@ -81,7 +81,7 @@ def _main(words, messages, about):
 
 def run():
     """As `main`, and end the process; Python's own way out of it costs a millisecond for nothing."""
-    import os
+    from ocipy.linux import os
 
     os._exit(main())
 

@@ -7,7 +7,7 @@ Each is worded once, where it happens, on one line, lower case, without a full s
 from __future__ import annotations
 
 import errno
-import os
+from posix import strerror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ def describe(error: object) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
     call = error.strerror or ""
-    words = os.strerror(error.errno)
+    words = strerror(error.errno)
     if call == words:  # raised by Python's own os functions: the path is all they say of the call
-        call = f'"{os.fsdecode(error.filename)}"' if isinstance(error.filename, (str, bytes)) else ""
+        name = error.filename
+        name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+        call = f'"{name}"' if isinstance(name, str) else ""
     name = errno.errorcode.get(error.errno, str(error.errno))
     # Callers look for the words in lower case, as Go prints them ("permission denied").
     return f"{call}{': ' if call else ''}{name}: {words[:1].lower()}{words[1:]}"

@@ -7,10 +7,10 @@ Eliminate rlimit-based memory accounting for bpf progs") programs are charged to
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from array import array
 
+from ocipy.linux import os
 from ocipy.linux._syscall import SYS_bpf, call
 from ocipy.linux.syscalls import failed, fd_text
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
+
+from ocipy.linux import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ A manager holds no descriptor and reads nothing when it is made; every method lo
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from ocipy.cgroups import files
 from ocipy.errors import ContainerError, StepError
+from ocipy.linux import os
 from ocipy.plan.cgroup_layout import UNIFIED, clean
 
 TYPE_CHECKING = False

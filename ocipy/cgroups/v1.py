@@ -16,12 +16,12 @@ Sources: Documentation/admin-guide/cgroup-v1/, cgroups(7).
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from ocipy.cgroups import files, v2
 from ocipy.cgroups.manager import STATE_DEADLINE, Manager
 from ocipy.errors import ContainerError, StepError
+from ocipy.linux import os
 from ocipy.plan.cgroup_layout import UNIFIED
 
 TYPE_CHECKING = False

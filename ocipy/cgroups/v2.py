@@ -6,12 +6,12 @@ Source: Documentation/admin-guide/cgroup-v2.rst.
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from ocipy.cgroups import files
 from ocipy.cgroups.manager import STATE_DEADLINE, Manager
 from ocipy.errors import ContainerError, StepError
+from ocipy.linux import os
 from ocipy.plan.cgroup_layout import UNIFIED
 
 TYPE_CHECKING = False

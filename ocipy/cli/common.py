@@ -22,8 +22,7 @@ def runtime(flags) -> "Runtime":
     """The Runtime that the global flags describe."""
     import _signal
 
-    import os
-
+    from ocipy.linux import os
     from ocipy.runtime import Runtime
 
     # A caller may ignore it, and then the kernel throws away what becomes of our children.
@@ -81,8 +80,7 @@ def id_from(path):
     >>> id_from("/srv/my web/")
     'my-web'
     """
-    import os
-
+    from ocipy.linux import os
     from ocipy.runtime.store import ID_ALPHABET
 
     name = os.path.basename(os.path.abspath(path))

@@ -1,10 +1,10 @@
 """``list``: the containers of a root directory."""
 
-import os
 import pwd
 
 from ocipy.cli.common import runtime
 from ocipy.cli.output import out, table
+from ocipy.linux import os
 from ocipy.spec import jsontext
 
 COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")

@@ -6,12 +6,12 @@ error goes to standard error as well, where conmon reads it.  Without ``--log`` 
 unless ``--log-format json`` says otherwise.
 """
 
-import os
 import time
 from _json import encode_basestring
 
 from ocipy.cli.output import write
 from ocipy.errors import OcipyError, one_line
+from ocipy.linux import os
 
 
 class Log:

@@ -1,9 +1,9 @@
 """Standard output and standard error, without what `print` and text streams bring along."""
 
 import errno
-import os
 
 from ocipy.errors import OcipyError
+from ocipy.linux import os
 
 
 def secure_stdio():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ocipy.errors import ConfigError, Problem
+from ocipy.linux import os
 from ocipy.spec import Spec, jsontext
 
 NAME = "oci"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
+
+from ocipy.linux import os
 
 SCMP_FLTATR_CTL_OPTIMIZE = 8
 NR_SCMP_ERROR = -1

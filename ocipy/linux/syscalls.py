@@ -6,9 +6,7 @@ works and an error needs no second run to be understood.
 
 from __future__ import annotations
 
-import os
-
-from ocipy.linux import _syscall, const
+from ocipy.linux import _syscall, const, os
 from ocipy.linux._syscall import call
 
 TYPE_CHECKING = False

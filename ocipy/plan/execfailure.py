@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from ocipy.linux import const
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Word = Callable[[int, int], int]  # the number at a place, of so many bytes
+
 #: e_machine -> what uname(1) calls a machine of that kind
 _MACHINES = {
     3: "x86",
@@ -25,7 +31,7 @@ _ET_EXEC, _ET_DYN, _PT_INTERP = 2, 3, 3
 _MAX_SEGMENTS = 64
 
 
-def words(error, bare, lookup):
+def words(error: int, bare: bool, lookup: bool) -> str:
     """The error in the words that engines look for, as runc has them.
 
     bare:   was the program named without a slash, so that PATH decides?
@@ -40,7 +46,7 @@ def words(error, bare, lookup):
     return ""
 
 
-def reason(error, mode, noexec, head, machine):
+def reason(error: int, mode: int, noexec: bool, head: bytes, machine: str) -> str:
     """A reason in a few words, "" when nothing can be seen.
 
     error:   errno of the failed execve or look-up
@@ -64,7 +70,7 @@ def reason(error, mode, noexec, head, machine):
     return ""
 
 
-def _refusal(mode, noexec, head):
+def _refusal(mode: int, noexec: bool, head: bytes) -> str:
     if noexec:
         return "its filesystem is mounted noexec"
     permissions = mode & 0o7777
@@ -76,7 +82,7 @@ def _refusal(mode, noexec, head):
     return f"its interpreter {interpreter} can't be executed" if interpreter else ""
 
 
-def _no_program(head):
+def _no_program(head: bytes) -> str:
     if not head:
         return "it is empty"
     if head[:5] == b"\xef\xbb\xbf#!":
@@ -86,13 +92,13 @@ def _no_program(head):
     return "it is neither a program nor a script that begins with #!"
 
 
-def _interpreter_of_line(head):
+def _interpreter_of_line(head: bytes) -> str:
     """What a first line names after #!, "" when nothing."""
     named = head[2:].partition(b"\n")[0].split(None, 1)
     return named[0].decode("utf-8", "backslashreplace") if named else ""
 
 
-def _script(error, head):
+def _script(error: int, head: bytes) -> str:
     line = head[2:].partition(b"\n")[0]
     interpreter = _interpreter_of_line(head)
     if not interpreter:
@@ -104,11 +110,11 @@ def _script(error, head):
     return f"its interpreter is {interpreter}"
 
 
-def _elf(error, head, machine):
-    wide, order = head[4:5] == b"\x02", "big" if head[5:6] == b"\x02" else "little"
+def _elf(error: int, head: bytes, machine: str) -> str:
+    wide, big = head[4:5] == b"\x02", head[5:6] == b"\x02"
 
-    def word(at, size):
-        return int.from_bytes(head[at : at + size], order)
+    def word(at: int, size: int) -> int:
+        return int.from_bytes(head[at : at + size], "big" if big else "little")
 
     if error == const.ENOEXEC:
         built_for = _MACHINES.get(word(18, 2), "another machine")
@@ -124,14 +130,14 @@ def _elf(error, head, machine):
     return ""
 
 
-def _serves(machine, built_for):
+def _serves(machine: str, built_for: str) -> bool:
     """Could a host of this machine, as uname(2) says it, run what is built for that one?"""
     if machine in ("i386", "i486", "i586", "i686"):
         machine = "x86"
     return machine.startswith(built_for) and not (built_for == "x86" and machine == "x86_64")
 
 
-def _elf_interpreter(head, wide, word):
+def _elf_interpreter(head: bytes, wide: bool, word: Word) -> str:
     """The path of the PT_INTERP segment, "" when there is none among the first bytes."""
     table, entry, count = (
         (word(32, 8), word(54, 2), word(56, 2)) if wide else (word(28, 4), word(42, 2), word(44, 2))

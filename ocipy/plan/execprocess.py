@@ -5,9 +5,16 @@ Source: runtime-spec runtime.md; the defaults are those of runc exec.
 
 from __future__ import annotations
 
-from ocipy.plan import identity, steps
+from ocipy.plan import identity, scheduling, steps
 from ocipy.plan.compile import session_steps
 from ocipy.plan.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ocipy.plan.facts import Facts, Options
+    from ocipy.plan.steps import Step
 
 #: What the first process is held by, or has, holds for others too unless they say otherwise.
 _INHERITED = (
@@ -22,7 +29,9 @@ _INHERITED = (
 )
 
 
-def entry_steps(types, chroot=False, privileged=True, directory=""):
+def entry_steps(
+    types: tuple[str, ...], chroot: bool = False, privileged: bool = True, directory: str = ""
+) -> tuple[Step, ...]:
     """How a new init enters the namespaces of a process; its child is there.
 
     types:      of the namespaces that the runtime does not share with the process
@@ -30,7 +39,7 @@ def entry_steps(types, chroot=False, privileged=True, directory=""):
     privileged: the runtime is root
     directory:  to begin in; root may enter it when the container's root may not
     """
-    made = []
+    made: list[Step] = []
     if "user" in types and privileged:
         # It may deny setgroups: groups of the host's are dropped while it can be done.
         made.append(steps.Op("SETGROUPS", (b"",), "drop all groups"))
@@ -48,11 +57,10 @@ def entry_steps(types, chroot=False, privileged=True, directory=""):
     # The pid namespace holds for the child alone: until here, none of the container's processes sees init
     # (CVE-2016-9962).
     made.append(steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"))
-    made.append(steps.Clone(()))
-    return made
+    return (*made, steps.Clone(()))
 
 
-def with_defaults(process, first):
+def with_defaults(process: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
     """A process object with what it does not say taken from the container's own."""
     made = {name: first[name] for name in _INHERITED if name in first}
     made.update({name: value for name, value in process.items() if value != []})
@@ -62,17 +70,24 @@ def with_defaults(process, first):
     return made
 
 
-def compile_exec(config, process, options, facts, entry, setgroups_denied=False) -> steps.Plan:
+def compile_exec(
+    config: dict[str, Any],
+    process: dict[str, Any],
+    options: Options,
+    facts: Facts,
+    entry: tuple[Step, ...],
+    setgroups_denied: bool = False,
+) -> steps.Plan:
     """The plan of `process` in the container of `config`.
 
     entry: as `entry_steps` makes them
     """
     context = exec_context(config, process, options, facts, setgroups_denied)
-    process = context.process
+    process = context.process or {}
     made, warnings = identity.identity_steps(process, context)
     create = (
         *identity.first_steps(process, context),
-        *identity.initial_affinity(process, context),
+        *scheduling.initial_affinity(process, context),
         *entry,
         steps.JoinCgroup(),
         *session_steps(context),
@@ -82,7 +97,13 @@ def compile_exec(config, process, options, facts, entry, setgroups_denied=False)
     return steps.Plan(create, (*last, steps.Execve(process["args"][0], pointer="/args/0")), warnings)
 
 
-def exec_context(config, process, options, facts, setgroups_denied):
+def exec_context(
+    config: dict[str, Any],
+    process: dict[str, Any],
+    options: Options,
+    facts: Facts,
+    setgroups_denied: bool,
+) -> Context:
     """What identity steps need to know, for a process other than the first."""
     context = Context(config, options, facts)
     context.process = with_defaults(process, config.get("process") or {})

@@ -10,10 +10,9 @@ one thread may.  There a worker does (worker.py).
 from __future__ import annotations
 
 import _thread
-import os
 
 from ocipy.errors import OcipyError, StepError
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import setfsgid, setfsuid, setns, unshare
 from ocipy.plan import steps as plan_steps
 from ocipy.rootfs import covers, mounting, nodes

@@ -14,10 +14,9 @@ belongs to the container's root from then on.
 from __future__ import annotations
 
 import errno
-import os
 import stat
 
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, fchownat, fd_text, openat2
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW

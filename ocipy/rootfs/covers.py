@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import stat
 
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import (
     FSCONFIG_CMD_CREATE,
     FSCONFIG_SET_STRING,

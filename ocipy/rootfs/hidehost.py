@@ -7,9 +7,7 @@ with runc, since a chroot is what it is.
 
 from __future__ import annotations
 
-import os
-
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, mount_setattr, openat2, umount2
 from ocipy.plan.cgroup_layout import unescape
 from ocipy.rootfs.covers import empty_filesystem

@@ -6,10 +6,9 @@ to a place that is held by a descriptor, so that what was checked is what is cov
 
 from __future__ import annotations
 
-import os
 import stat
 
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import (
     FSCONFIG_CMD_RECONFIGURE,
     FSCONFIG_SET_FLAG,

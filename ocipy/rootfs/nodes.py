@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import stat
 
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, fchownat, fd_text, mount_setattr, open_tree, openat2
 from ocipy.rootfs.mounting import attach, require_device
 

@@ -18,11 +18,10 @@ from __future__ import annotations
 
 import _socket
 import fcntl
-import os
 import sys
 
 from ocipy.errors import OcipyError, StepError
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.plan import steps as plan_steps
 
 _PORTION = 128

@@ -11,10 +11,9 @@ chmod(2) of a name would follow a symlink that took its place, to a file of the 
 
 from __future__ import annotations
 
-import os
 import stat
 
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, fd_text, openat2
 
 IN_ROOT = const.RESOLVE_IN_ROOT | const.RESOLVE_NO_MAGICLINKS

@@ -7,11 +7,10 @@ entered: nothing is imported once it has joined the namespaces.
 from __future__ import annotations
 
 import _socket
-import os
 import sys
 
 from ocipy.errors import OcipyError, StepError
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import setns
 from ocipy.plan import steps as plan_steps
 from ocipy.rootfs import copyup, hidehost, hints  # noqa: F401  imported here, so that it is not done later

@@ -6,11 +6,11 @@ Source: runtime-spec config-linux.md#seccomp, #containerprocessstate.
 from __future__ import annotations
 
 import _socket
-import os
 import stat
 
 import ocipy
 from ocipy.errors import StepError
+from ocipy.linux import os
 from ocipy.plan import seccomp
 from ocipy.spec import jsontext
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import os
 
 from ocipy import rootfs
 from ocipy.errors import StepError
+from ocipy.linux import os
 from ocipy.linux.syscalls import openat2
 from ocipy.plan import steps
 from ocipy.rootfs.build import Session
@@ -78,13 +78,15 @@ class Building:
     def _session(self):
         execution = self.execution
         owned = execution.has_user_namespace
-        ids = tuple(usermaps.read(execution.fds["proc"], execution.pid, kind) for kind in ("uid", "gid"))
+        ids = None
+        if owned:
+            ids = tuple(usermaps.read(execution.fds["proc"], execution.pid, kind) for kind in ("uid", "gid"))
         return Session(
             mount_of=self._mount_of,
             userns=lambda uids, gids: self._user_namespaces[uids, gids],
             cgroup=lambda controller: execution.cgroup.paths.get(controller) if execution.cgroup else None,
             container=execution.namespace("user") if owned else None,
-            ids=ids if owned else None,
+            ids=ids,
         )
 
     def _mount_of(self, step):

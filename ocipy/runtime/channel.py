@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import _socket
 import fcntl
-import os
 
 from ocipy.errors import OcipyError, StepError
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed
 from ocipy.plan import protocol
 

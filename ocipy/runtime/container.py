@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import _socket
-import os
 
 from ocipy import cgroups
 from ocipy.errors import ContainerError, OcipyError
+from ocipy.linux import os
 from ocipy.runtime import lifecycle, process
 from ocipy.runtime.channel import Channel, Program
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from ocipy import cgroups, formats, spec
 from ocipy.errors import OcipyError, UsageError, describe
+from ocipy.linux import os
 from ocipy.plan import resources
 from ocipy.plan.compile import compile
 from ocipy.plan.facts import Options
 from ocipy.runtime import host, process, streams
 from ocipy.runtime.container import Container, listen
 from ocipy.runtime.execute import Execution
+from ocipy.runtime.store import check_id
 from ocipy.runtime.filters import agent_of, bound
 from ocipy.spec import jsontext
 
@@ -42,6 +42,7 @@ def create(
     preserve_fds:   descriptors from 3 up that the program inherits
     terminal:       called with the terminal's master, instead of a console socket (`run` in the foreground)
     """
+    check_id(id)
     inherited = streams.inherited(preserve_fds, runtime.environ)
     planned = Planned(
         runtime,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ocipy.errors import OcipyError
+from ocipy.linux import os
 from ocipy.runtime.channel import ExecFailure
 
 HEAD = 4096  # bytes of a file that are looked at: an ELF file's segments are listed among them

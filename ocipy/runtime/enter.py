@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ocipy.errors import ContainerError
+from ocipy.linux import os
 from ocipy.linux.syscalls import openat2
 from ocipy.plan import naming
 from ocipy.plan.execprocess import entry_steps, exec_context

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from ocipy import spec
 from ocipy.errors import OcipyError
+from ocipy.linux import os
 from ocipy.plan import steps
 from ocipy.plan.execprocess import compile_exec
 from ocipy.runtime import enter, host, lifecycle, process

@@ -6,10 +6,10 @@ in the container's mount namespace, the runtime's own one by one.
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 
 from ocipy.errors import OcipyError, StepError
+from ocipy.linux import os
 from ocipy.linux.syscalls import openat2
 from ocipy.plan import steps
 from ocipy.runtime import channel, host, process

@@ -6,7 +6,7 @@ Source: runtime-spec features.md, features-linux.md.
 from __future__ import annotations
 
 import ocipy
-from ocipy.plan import compile, identity, naming, seccomp
+from ocipy.plan import compile, identity, naming, scheduling, seccomp
 from ocipy.runtime.create import LATER_HOOKS
 from ocipy.runtime.seccomp import supported_flags
 
@@ -34,8 +34,8 @@ def document():
             "selinux": {"enabled": True},
             "intelRdt": {"enabled": False},
             "memoryPolicy": {
-                "modes": sorted(identity.MEMPOLICY_MODES),
-                "flags": sorted(identity.MEMPOLICY_FLAGS),
+                "modes": sorted(scheduling.MEMPOLICY_MODES),
+                "flags": sorted(scheduling.MEMPOLICY_FLAGS),
             },
             "mountExtensions": {"idmap": {"enabled": True}},
             "netDevices": {"enabled": True},

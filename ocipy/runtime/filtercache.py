@@ -10,9 +10,10 @@ kept is no reason to fail, and what is not used for long gives way to what is.
 
 from __future__ import annotations
 
-import os
 import time
 from _blake2 import blake2b
+
+from ocipy.linux import os
 
 DIRECTORY = "@seccomp"  # no id of a container can have an @
 MAX_FILES = 64  # a host runs containers of few profiles; one file of docker's default has about 10 kB

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import _signal
 import select
 
 from ocipy.errors import ContainerError
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal, prctl, signalfd
 
 #: They stop us when we touch a terminal from the background, which is what the shell's user expects; and those

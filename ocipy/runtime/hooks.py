@@ -16,13 +16,12 @@ Source: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle.
 
 from __future__ import annotations
 
-import os
-import time
-
 import fcntl
 import select
+import time
 
 from ocipy.errors import OcipyError, one_line
+from ocipy.linux import os
 from ocipy.linux.syscalls import pidfd_open
 from ocipy.plan import steps
 from ocipy.runtime import process

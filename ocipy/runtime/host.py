@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ocipy.cgroups import layout
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import capget, failed, fd_text, fstatfs_type, is_mount_root, openat2
 from ocipy.plan.facts import Facts
 

@@ -15,14 +15,12 @@ Source: runtime-spec config-linux.md#network-devices; rtnetlink(7), linux/if_lin
 
 from __future__ import annotations
 
-import errno
-from ocipy.linux import os
-import sys
-
 import _socket
 import _thread
+import errno
+import sys
 
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, setns
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x300, 0x200, 0x400

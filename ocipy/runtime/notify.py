@@ -7,12 +7,11 @@ stays: the name and the words are those of runc, whose callers ours are.
 
 from __future__ import annotations
 
-import os
-
 import _socket
 import select
 
 from ocipy.errors import OcipyError
+from ocipy.linux import os
 from ocipy.linux.syscalls import pidfd_open
 
 BARRIER_DEADLINE = 30.0  # seconds in which a service manager answers, if it knows BARRIER=1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import select
 import time
 
-import select
-
+from ocipy.linux import os
 from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from _blake2 import blake2b
 
 import ocipy
 from ocipy.errors import ConfigError, Problem, StepError, describe
-from ocipy.linux import _syscall, const
+from ocipy.linux import _syscall, const, os
 from ocipy.plan import seccomp, steps
 from ocipy.runtime.filtercache import Cache
 from ocipy.spec import jsontext

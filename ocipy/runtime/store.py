@@ -13,11 +13,10 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 
 from ocipy.errors import ContainerError, UsageError
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.spec import jsontext
 
 ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
@@ -44,7 +43,7 @@ class Store:
     """The state root."""
 
     def __init__(self, root):
-        if root is not None and os.path.realpath(root) == "/":
+        if root is not None and not os.path.abspath(root).strip("/"):
             raise UsageError("--root can't be /")
         self.root = os.path.abspath(root or default_root())
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import _socket
 import fcntl
 
 from ocipy.errors import OcipyError, UsageError
+from ocipy.linux import os
 from ocipy.record import Record
 
 TIOCSWINSZ = 0x5414

@@ -12,14 +12,13 @@ No descriptor that is shared with others is made non-blocking: they would be, to
 
 from __future__ import annotations
 
-import os
-
 import _signal
 import fcntl
 import select
 import termios
 
 from ocipy.errors import UsageError, describe
+from ocipy.linux import os
 
 CHUNK = 65536
 PIPE_BUF = 4096  # a pipe that is ready for writing takes as much without blocking: pipe(7)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from ocipy.linux import const
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, openat2
 from ocipy.runtime import process
 
@@ -24,7 +22,7 @@ def write(proc, pid, kind, mappings):
 def read(proc, pid, kind):
     """The mappings that a process lives in, as our own user namespace numbers what is outside."""
     fd = openat2(proc, f"{pid}/{kind}_map", os.O_RDONLY)
-    with open(fd, encoding="ascii") as file:
+    with open(fd, "rb") as file:
         return tuple(tuple(map(int, line.split())) for line in file)
 
 

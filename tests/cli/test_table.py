@@ -94,7 +94,7 @@ def test_reading_a_command_line_loads_nothing_slow(command):
     start = [*command[:-1], command[-1].partition(" from ")[0] + " " + code]
     loaded = subprocess.run(start, capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.startswith("ocipy")}
-    assert ours == {"ocipy", "ocipy.__main__", "ocipy.errors", "ocipy.cli"} | {
+    assert ours == {"ocipy", "ocipy.__main__", "ocipy.errors", "ocipy.linux", "ocipy.linux.os", "ocipy.cli"} | {
         f"ocipy.cli.{name}" for name in ("log", "output", "parse", "table")
     }
     # All built in or frozen.
