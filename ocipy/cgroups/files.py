@@ -101,6 +101,11 @@ def unmake(directories: list[str] | tuple[str, ...]) -> None:
             continue
 
 
+def names(directory: str) -> str:
+    """The names of a directory's files, one a line, in order."""
+    return "\n".join(sorted(os.listdir(directory)))
+
+
 def children(directory: str) -> list[str]:
     """The cgroups right below one; [] when it is gone."""
     try:

@@ -143,6 +143,10 @@ VERBS = {
         ("kernel-memory", "", "text", "", "SIZE", True, "no effect: no kernel that runs ocipy has it"),
         ("kernel-memory-tcp", "", "text", "", "SIZE", True, "no effect, likewise"),
     )),
+    "events": ("print what a container uses, and when it runs out of memory, until it ends", "ID", 1, 1, -1, (
+        ("interval", "", "text", "5s", "DURATION", False, "how often to print what it uses (default: 5s)"),
+        ("stats", "", "bool", False, "", False, "print that once, at once"),
+    )),
     "pause": ("stop all processes of a container, without their notice", "ID", 1, 1, -1, ()),
     "resume": ("let a paused container go on", "ID", 1, 1, -1, ()),
     "ps": ("list the processes of a container, as ps does", "ID [PS-OPTION...]", 1, -1, 1, (
@@ -174,6 +178,6 @@ VERBS = {
 }  # fmt: skip
 
 # Verbs that peers have and this version has not: refused by name.
-ABSENT = ("checkpoint", "events", "restore")
+ABSENT = ("checkpoint", "restore")
 
 HELP = ("help", "h", "bool", False, "", False, "show help")

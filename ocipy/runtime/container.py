@@ -12,6 +12,7 @@ from ocipy.runtime.channel import Channel, Program
 
 STOP_DEADLINE = 10.0  # seconds that a killed process may take to end
 SIGKILL = 9
+KILLED = 128 + SIGKILL  # the exit status of what SIGKILL has ended, or of a shell whose last child it was
 NO_CGROUP = "the container has no cgroup: its processes are not known"
 
 
@@ -118,7 +119,8 @@ class Container:
             relay = self._bind_notify()
             try:
                 self._start()
-            except OcipyError:
+            except OcipyError as error:
+                self._explain_memory(error)
                 self._kill_and_wait()
                 raise
             self._run_hooks("poststart")
@@ -289,6 +291,20 @@ class Container:
             cgroup.thaw()
             cgroup.wait_thawed()
 
+    def stats(self):
+        """What it uses, in the shape of runc's events; see `ocipy.cgroups.stats`."""
+        from ocipy.runtime import stats
+
+        lifecycle.require(self.status, "events")
+        return stats.read(self)
+
+    def events(self, interval=5.0):
+        """Yield documents, of what it uses every `interval` seconds and of each OOM kill, until it ends."""
+        from ocipy.runtime import stats
+
+        lifecycle.require(self.status, "events")
+        return stats.events(self, interval)
+
     def update(self, resources, source="resources"):
         """Change its limits; see `ocipy.runtime.update.update`."""
         from ocipy.runtime import update
@@ -301,7 +317,27 @@ class Container:
         """Run one more process; see `ocipy.runtime.execprocess.run`."""
         from ocipy.runtime import execprocess
 
-        return execprocess.run(self, process, **options)
+        try:
+            status = execprocess.run(self, process, **options)
+        except OcipyError as error:
+            self._explain_memory(error)
+            raise
+        if status == KILLED:
+            self.warn_of_memory()
+        return status
+
+    def _explain_memory(self, error):
+        from ocipy.cgroups import oom
+
+        oom.explain(error, self.cgroup)
+
+    def warn_of_memory(self):
+        """Say so if the OOM killer has killed any of its processes, and for whose limit."""
+        from ocipy.cgroups import oom
+
+        text = oom.verdict(self.cgroup)
+        if text:
+            self.runtime.warn(text)
 
 
 def listen(entry):

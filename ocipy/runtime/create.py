@@ -129,15 +129,22 @@ class _Making:
     def __enter__(self):
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind, error, _):
         try:
             if kind:
+                if isinstance(error, OcipyError):
+                    self._explain_memory(error)
                 self._undo()
             else:
                 self.entry.unlock()
         finally:
             if self.execution:
                 self.execution.close()
+
+    def _explain_memory(self, error):
+        from ocipy.cgroups import oom
+
+        oom.explain(error, self.cgroup)
 
     def run(self):
         """Do the plan up to the moment at which init could be told to wait for start."""

@@ -66,7 +66,7 @@ def run(
 def _execute(container, asked, inherited, cgroup):
     """Everything up to execve; the `Execution`, whose start_steps do the rest."""
     pidfd = enter.held(container)
-    manager = container.cgroup.below(cgroup) if cgroup else container.cgroup
+    manager = container.cgroup.below(cgroup) if cgroup else container.cgroup.at_process(container._document["pid"])
     execution = Execution(manager, container.runtime.root, preserve=inherited.count)
     execution.notify = lambda fd: _notify(container, execution, notified, fd)
     execution.fds["container"] = pidfd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocipy.runtime import create, process
+from ocipy.runtime.container import KILLED
 
 
 def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, signals=False, **options):
@@ -23,11 +24,13 @@ def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, si
         container = create.create(runtime, bundle, id, detach=False, terminal=foreground.take_terminal, **options)
         try:
             _start(container, keep, foreground.take_relay)
-            status = foreground.wait(container._document["pid"])
+            status = process.exit_status(foreground.wait(container._document["pid"]))
+            if status == KILLED:
+                container.warn_of_memory()
         finally:
             if not keep:
                 runtime.delete(id, force=True)
-    return process.exit_status(status)
+    return status
 
 
 def _start(container, keep, relay_to=None):

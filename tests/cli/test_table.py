@@ -64,6 +64,7 @@ UPDATE = """resources memory memory-swap memory-reservation cpu-share cpu-quota 
         ("resume", []),
         ("ps", ["format"]),
         ("update", UPDATE.split()),
+        ("events", ["interval", "stats"]),
         ("list", ["format", "quiet"]),
         ("spec", ["bundle", "rootless"]),
     ],

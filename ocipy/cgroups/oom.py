@@ -1,0 +1,178 @@
+"""The OOM killer in a container: when it strikes, and afterwards whose limit that was.
+
+Imported when somebody watches, or something ended as if it had been killed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ocipy.cgroups import files
+from ocipy.cgroups.figures import UNLIMITED, number, table
+from ocipy.plan.cgroup_layout import UNIFIED
+from ocipy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ocipy.cgroups.manager import Manager
+
+POLLIN, POLLPRI = 1, 2
+#: In the words of an error, what may be the OOM killer's work, or the limit's.
+SIGNS = ("ended unexpectedly", "killed by signal 9", "cannot allocate memory")
+# (limit, peak) of v1 for memory alone and with swap
+V1_LIMITS = (
+    ("memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.failcnt"),
+    ("memory.memsw.limit_in_bytes", "memory.memsw.max_usage_in_bytes", "memory.memsw.failcnt"),
+)
+
+
+class Limit(Record):
+    """A limit that was reached.
+
+    peak: bytes, 0 where the kernel does not tell
+    """
+
+    directory: str
+    file: str
+    bytes: int
+    peak: int
+
+    def __str__(self) -> str:
+        peak = f", its peak was {self.peak}" if self.peak else ""
+        return f"cgroup {self.directory} is limited to {self.bytes} bytes by {self.file}{peak}"
+
+
+def explain(error: Exception, manager: Manager) -> Exception:
+    """An error, with the verdict on memory added to its words if it may be the OOM killer's work."""
+    if any(sign in str(error) for sign in SIGNS):
+        text = verdict(manager)
+        if text:
+            error.args = (f"{error.args[0]} ({text})", *error.args[1:])
+    return error
+
+
+def verdict(manager: Manager) -> str:
+    """How many processes of a container the OOM killer has killed, and for whose limit; "" if none.
+
+    A limit need not be the container's own: the first one on the way up that was reached counts.
+    """
+    directory = manager.paths.get("memory") or manager.paths.get(UNIFIED, "")
+    try:
+        count = kills(directory) if directory else 0
+    except OSError:
+        return ""  # it is no more
+    if not count:
+        return ""
+    limit = reached(directory)
+    why = str(limit) if limit else "none of its limits was reached, so the host itself had no memory left"
+    return (
+        f"out of memory: {count} of the container's processes {'was' if count == 1 else 'were'} killed; {why}"
+    )
+
+
+def kills(directory: str) -> int:
+    """How many processes of a cgroup, and of those below it, the OOM killer has killed.
+
+    v2 counts for the cgroups above as well, v1 (since Linux 4.13) only where the process was.
+    """
+    if os.path.exists(f"{directory}/memory.events"):
+        return table(files.read(f"{directory}/memory.events")).get("oom_kill", 0)
+    here = table(files.read(f"{directory}/memory.oom_control")).get("oom_kill", 0)
+    return here + sum(kills(child) for child in files.children(directory))
+
+
+def reached(directory: str) -> Limit | None:
+    """The nearest limit, of a cgroup or of one above it, that allocations have run into."""
+    while os.path.exists(f"{directory}/cgroup.procs"):
+        found = _reached(directory)
+        if found:
+            return found
+        directory = os.path.dirname(directory)
+    return None
+
+
+def _reached(directory: str) -> Limit | None:
+    events = _read(directory, "memory.events.local")
+    if events:
+        # An allocation that fails at this very cgroup's limit.
+        if not table(events).get("oom"):
+            return None
+        names = [("memory.max", "memory.peak", "")]
+    else:
+        names = [entry for entry in V1_LIMITS if number(_read(directory, entry[2]))]
+    for file, peak, _ in names:
+        limit = number(_read(directory, file))
+        if limit < UNLIMITED:
+            return Limit(directory, file, limit, number(_read(directory, peak)))
+    return None
+
+
+def _read(directory: str, file: str) -> str:
+    try:
+        return files.read(f"{directory}/{file}")
+    except OSError:
+        return ""
+
+
+# ---------------------------------------------------------------- as it happens
+
+
+class Watch:
+    """Tells when the OOM killer is at work in a container.
+
+    fd, events: to poll; fd is -1 where there is no memory cgroup to watch
+    """
+
+    def __init__(self, manager: Manager):
+        self.fd, self.events = -1, POLLIN
+        self._fds: list[int] = []
+        self._seen = 0
+        self._v1 = manager.paths.get("memory", "")
+        self._v2 = "" if self._v1 else manager.paths.get(UNIFIED, "")
+        try:
+            if self._v1:
+                self._watch_v1()
+            elif self._v2 and os.path.exists(f"{self._v2}/memory.events"):
+                self._watch_v2()
+        except BaseException:
+            self.close()
+            raise
+
+    def _watch_v1(self) -> None:
+        """An eventfd is told by the kernel: Documentation/admin-guide/cgroup-v1/memory.rst, 10."""
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        self._fds = [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)]
+        self._fds.append(os.open(f"{self._v1}/memory.oom_control", flags))
+        files.write(f"{self._v1}/cgroup.event_control", f"{self._fds[0]} {self._fds[1]}")
+        self.fd = self._fds[0]
+
+    def _watch_v2(self) -> None:
+        """The file itself becomes urgent when it changes: cgroup-v2.rst, memory.events."""
+        self._fds = [os.open(f"{self._v2}/memory.events", os.O_RDONLY | os.O_CLOEXEC)]
+        self.fd, self.events = self._fds[0], POLLPRI
+        self._seen = self._count()
+
+    def take(self) -> int:
+        """How often it has struck since the last time."""
+        if self._v1:
+            try:
+                struck = os.eventfd_read(self.fd)
+            except BlockingIOError:
+                return 0
+            # The end of the cgroup is told in the same way.
+            return struck if os.path.exists(f"{self._v1}/cgroup.procs") else 0
+        before, self._seen = self._seen, self._count()
+        return max(0, self._seen - before)
+
+    def _count(self) -> int:
+        if self.fd < 0:
+            return 0
+        try:
+            return table(os.pread(self.fd, 4096, 0).decode()).get("oom_kill", 0)
+        except OSError:
+            return self._seen  # it is no more
+
+    def close(self) -> None:
+        for fd in self._fds:
+            os.close(fd)
+        self._fds, self.fd = [], -1

@@ -1,0 +1,99 @@
+"""events: what a container uses, once or again and again, and when the OOM killer strikes.
+
+Documents are runc's: {"type": "stats" or "oom", "id": ..., "data": ...}.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from ocipy.cgroups import oom, stats
+from ocipy.errors import ContainerError
+
+# /proc/net/dev's columns, as runc calls them
+COLUMNS = {"Bytes": 0, "Packets": 1, "Errors": 2, "Dropped": 3}
+TRANSMIT = 8
+LONGEST_POLL = 2_000_000_000  # milliseconds, as poll(2) takes an int
+
+
+def read(container):
+    """What the container uses, by section."""
+    cgroup = container.cgroup
+    if not cgroup.exists():
+        raise ContainerError("the container has no cgroup: nothing counts what it uses")
+    return {**stats.collect(cgroup), "network_interfaces": interfaces(container)}
+
+
+def interfaces(container):
+    """Traffic of each interface of a network namespace that is not the runtime's own; None elsewhere."""
+    pid = container._document["pid"]
+    try:
+        theirs, ours = (os.stat(f"/proc/{who}/ns/net") for who in (pid, "self"))
+        if (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino):
+            return None
+        with open(f"/proc/{pid}/net/dev", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return None
+    pidfd = container._hold()
+    if pidfd is None:
+        return None  # it ended meanwhile, and the pid may be another's
+    os.close(pidfd)
+    return parse_interfaces(text)
+
+
+def parse_interfaces(text):
+    """The lines of /proc/net/dev, but for the loopback's, which leads nowhere."""
+    found = []
+    for line in text.splitlines()[2:]:
+        name, _, rest = line.partition(":")
+        numbers = [int(word) for word in rest.split()]
+        if name.strip() != "lo":
+            entry = {"Name": name.strip()}
+            entry |= {f"Rx{column}": numbers[i] for column, i in COLUMNS.items()}
+            entry |= {f"Tx{column}": numbers[i + TRANSMIT] for column, i in COLUMNS.items()}
+            found.append(entry)
+    return found
+
+
+def events(container, interval):
+    """Yield what a container uses every `interval` seconds, and each OOM kill, until it ends."""
+    pidfd = container._hold()
+    if pidfd is None:
+        raise ContainerError("container not running")
+    try:
+        watch = oom.Watch(container.cgroup)
+        try:
+            yield from _events(container, interval, pidfd, watch)
+        finally:
+            watch.close()
+    finally:
+        os.close(pidfd)
+
+
+def _events(container, interval, pidfd, watch):
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    if watch.fd >= 0:
+        poll.register(watch.fd, watch.events)
+    due = time.monotonic() + interval
+    while True:
+        left = max(0.0, due - time.monotonic()) * 1000
+        ready = dict(poll.poll(min(left, LONGEST_POLL)))
+        for _ in range(watch.take()):
+            yield event(container, "oom")
+        if pidfd in ready:
+            return
+        if time.monotonic() >= due:
+            due += interval
+            yield event(container, "stats", read(container))
+
+
+def event(container, kind, data=None):
+    """One document."""
+    document = {"type": kind, "id": container.id}
+    if data is not None:
+        document["data"] = data
+    return document
