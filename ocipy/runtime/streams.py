@@ -77,11 +77,18 @@ def hand_over_terminal(execution, process, console_socket, terminal):
 def send_descriptor(path, fd, name):
     """Send one descriptor, with a name for it, to an AF_UNIX stream socket that listens at a path."""
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    directory = -1
     try:
-        socket.connect(path)
-        rights = fd.to_bytes(4, "little")
-        socket.sendmsg([name], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)], _socket.MSG_NOSIGNAL)
-    except OSError as error:
-        raise OcipyError(f"socket {path}: {error.strerror.lower()}") from error
+        # sun_path has 108 bytes, paths may have more.
+        parent, _, base = path.rpartition("/")
+        directory = os.open(parent or ("/" if path[:1] == "/" else "."), os.O_PATH | os.O_CLOEXEC)
+        socket.connect(f"/proc/self/fd/{directory}/{base}")
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, "little"))]
+        socket.sendmsg([name], rights, _socket.MSG_NOSIGNAL)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OcipyError(f"socket {path}: {reason.lower()}") from error
     finally:
         socket.close()
+        if directory >= 0:
+            os.close(directory)
