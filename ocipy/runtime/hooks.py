@@ -102,15 +102,17 @@ class Inside(Place):
         """Run hooks as what the process object `asked` would be: they are held by no less."""
         from ocipy.plan import identity
         from ocipy.runtime import enter
+        from ocipy.runtime.filters import bound
 
         context = enter.context_of(self.container, asked, self.proc)
         process = context.process
         made, _ = identity.identity_steps(process, context)
         # The program and its arguments are the hook's own.
-        made = [step for step in made if not isinstance(step, (steps.Process, steps.Lookup))]
+        made = tuple(step for step in made if not isinstance(step, (steps.Process, steps.Lookup)))
+        plan = bound(steps.Plan(made, tuple(identity.last_steps(process, context))), self.root)
         self.first = identity.first_steps(process, context)
-        self.wrap = (*self.wrap, *made)
-        self.last = identity.last_steps(process, context)
+        self.wrap = (*self.wrap, *plan.create)
+        self.last = plan.start
         self.env = identity.environment(process)
 
     def notify(self, fd):
