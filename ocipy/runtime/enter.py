@@ -37,7 +37,7 @@ def entry_of(pidfd, pid, proc, entered=True, directory=""):
     """
     types = differing(pid, proc)
     fds = {"container": pidfd}
-    # Joining a mount namespace leads to its root; without one of its own, the container's root is but a chroot.
+    # Joining a mount namespace leads to its root; without one, the container's root is but a chroot.
     chroot = entered and "mount" not in types
     if chroot:
         fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)

@@ -66,7 +66,9 @@ def run(
 def _execute(container, asked, inherited, cgroup):
     """Everything up to execve; the `Execution`, whose start_steps do the rest."""
     pidfd = enter.held(container)
-    manager = container.cgroup.below(cgroup) if cgroup else container.cgroup.at_process(container._document["pid"])
+    manager = (
+        container.cgroup.below(cgroup) if cgroup else container.cgroup.at_process(container._document["pid"])
+    )
     execution = Execution(manager, container.runtime.root, preserve=inherited.count)
     execution.notify = lambda fd: _notify(container, execution, notified, fd)
     execution.fds["container"] = pidfd
@@ -93,7 +95,7 @@ def _execute(container, asked, inherited, cgroup):
             made = plan(_for_pid(inherited.env, enter.pid_inside(execution.pid, proc)))
         execution.run(made.create[cut:])
         execution.start_steps = made.start
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - raised again, in better words
         execution.undo()
         execution.close()
         from ocipy.runtime import diagnose

@@ -9,8 +9,8 @@ from ocipy.errors import ContainerError
 from ocipy.linux import const, os
 from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal, prctl, signalfd
 
-#: They stop us when we touch a terminal from the background, which is what the shell's user expects; and those
-#: that a fault of our own raises.
+#: They stop us when we touch a terminal from the background, which is what the shell's user expects; and
+#: those that a fault of our own raises.
 _UNBLOCKED = frozenset(
     (_signal.SIGTTIN, _signal.SIGTTOU, _signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL)
 )

@@ -8,8 +8,8 @@
     poststart         start: after the program ran         the runtime's               the runtime
     poststop          delete: after all else               the runtime's               the runtime
 
-Each is executed by a short-lived ocipy-init, which resets what a child inherits and says exactly why a program
-can't be executed.
+Each is executed by a short-lived ocipy-init, which resets what a child inherits and says exactly why a
+program can't be executed.
 
 Source: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle.
 """
@@ -54,9 +54,9 @@ class Place:
 
     cgroup = None
     root = ""
-    env = ()
-    wrap = ()
-    last = ()
+    env: tuple[str, ...] = ()
+    wrap: tuple[steps.Step, ...] = ()
+    last: tuple[steps.Step, ...] = ()
 
     def __init__(self, cwd):
         self.cwd = cwd

@@ -3,12 +3,12 @@
     host's namespace                       container's namespace
     RTM_GETADDR: what it has
                                            RTM_GETLINK: is the name taken?
-    RTM_NEWLINK IFLA_NET_NS_FD  ---------> there it is, down, under its old name or, if that is taken, a new one
+    RTM_NEWLINK IFLA_NET_NS_FD  ---------> there it is, down, under its old name or, if taken, a new one
                                            RTM_NEWLINK IFLA_IFNAME: the name that was asked for
                                            RTM_NEWADDR: each address; RTM_NEWLINK: up
 
-Four kinds of messages do not make up for the 80 ms that a netlink library takes to import.  A socket belongs to
-the network namespace of the thread that made it, so a thread of its own goes there to make one.
+Four kinds of messages do not make up for the 80 ms that a netlink library takes to import.  A socket belongs
+to the network namespace of the thread that made it, so a thread of its own goes there to make one.
 
 Source: runtime-spec config-linux.md#network-devices; rtnetlink(7), linux/if_link.h, linux/if_addr.h.
 """
@@ -121,7 +121,12 @@ def _check(what, message):
     if flags & NLM_F_ACK_TLVS:
         # The request is repeated before the attributes, or, if capped, its header alone.
         at = 20 + (16 if flags & NLM_F_CAPPED else _number(message, 20, 4))
-        text = _attributes(message[at + -at % 4 :]).get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode("ascii", "replace")
+        text = (
+            _attributes(message[at + -at % 4 :])
+            .get(NLMSGERR_ATTR_MSG, b"")
+            .rstrip(b"\0")
+            .decode("ascii", "replace")
+        )
     raise failed(error, "rtnetlink", what, *([text] if text else []))
 
 
@@ -153,7 +158,7 @@ def _open_in(namespace):
 
 
 def move(device, name, namespace):
-    """Move a device of the runtime's network namespace into another, given by descriptor, and bring it up there.
+    """Move a device of the runtime's network namespace into another, given by descriptor, and bring it up.
 
     name: what it is called there; the kernel puts a number for "%d"
     """

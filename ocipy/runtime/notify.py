@@ -1,8 +1,8 @@
 """sd_notify(3) of a container, passed on to who started it.
 
-The container speaks to a socket of its own, NOTIFY_SOCKET=/run/notify/notify.sock; its message READY=1 is passed
-on with the pid that it has outside, for the pid that it knows itself by means nothing there.  What else it says
-stays: the name and the words are those of runc, whose callers ours are.
+The container speaks to a socket of its own, NOTIFY_SOCKET=/run/notify/notify.sock; its message READY=1 is
+passed on with the pid that it has outside, for its own one means nothing there.  What else
+it says stays: the name and the words are those of runc, whose callers ours are.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Relay:
     def receive(self, pid):
         """Take the messages that have come.  True when one said READY=1, which is then passed on.
 
-        pid: the container's, to be passed on as MAINPID and waited for, or 0: we stay, and are the main process
+        pid: the container's, to be passed on as MAINPID and waited for, or 0: we stay, the main process
         """
         while True:
             try:

@@ -21,7 +21,9 @@ def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, si
     from ocipy.runtime.foreground import Foreground
 
     with Foreground(signals, subreaper=signals and not no_subreaper) as foreground:
-        container = create.create(runtime, bundle, id, detach=False, terminal=foreground.take_terminal, **options)
+        container = create.create(
+            runtime, bundle, id, detach=False, terminal=foreground.take_terminal, **options
+        )
         try:
             _start(container, keep, foreground.take_relay)
             status = process.exit_status(foreground.wait(container._document["pid"]))

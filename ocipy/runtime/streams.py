@@ -26,7 +26,8 @@ def inherited(preserve_fds, environ) -> Inherited:
     LISTEN_FDS counts only if it is meant for this process: the caller may have got it for itself.
     Raises UsageError when one of them is not open.
     """
-    count, env = 0, ()
+    count = 0
+    env: tuple[str, ...] = ()
     listen = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") == str(os.getpid()) and listen.isascii() and listen.isdigit():
         count = int(listen)

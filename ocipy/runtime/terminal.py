@@ -4,8 +4,8 @@
     our stdout <-- to_us <----- master |
 
 Our terminal is raw meanwhile, so that every key is the container's to interpret, and as it was again whatever
-happens.  One difference to plain raw: it keeps turning line feeds into new lines, and the container's does not,
-so that output sent to a file has no carriage returns.
+happens.  One difference to plain raw: it keeps turning line feeds into new lines, and the container's does
+not, so that output sent to a file has no carriage returns.
 
 No descriptor that is shared with others is made non-blocking: they would be, too.
 """
@@ -195,7 +195,7 @@ class Terminal:
             self.can_print, self.to_us = False, b""
 
     def end(self):
-        """The program has ended: take what it still printed, but wait for nobody else who has the terminal."""
+        """The program has ended: take what it still printed, but wait for no one else who has it open."""
         before = len(self.to_us)
         while self.master >= 0 and len(self.to_us) - before < LAST_WORDS and self._read_master():
             pass

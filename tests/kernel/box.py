@@ -70,7 +70,12 @@ class Box:
 
     def bind(self, source, destination, *options):
         self.config["mounts"].append(
-            {"destination": destination, "type": "bind", "source": str(source), "options": ["rbind", *options]}
+            {
+                "destination": destination,
+                "type": "bind",
+                "source": str(source),
+                "options": ["rbind", *options],
+            }
         )
 
     def namespace(self, kind, path=None):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from tests.conftest import bundle, need
 from tests.kernel.box import Box
 

@@ -35,7 +35,9 @@ class Person:
 
     def resize(self, rows, columns, tell=True):
         """Change the size of the window; the kernel tells the foreground process group by SIGWINCH."""
-        fcntl.ioctl(self.master if tell else self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        fcntl.ioctl(
+            self.master if tell else self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0)
+        )
 
     def type(self, text):
         os.write(self.master, text if isinstance(text, bytes) else text.encode())

@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 import pytest
+
 from tests.kernel.box import until
 
 pytestmark = pytest.mark.kernel
@@ -64,7 +65,12 @@ def test_init_holds_no_descriptor_of_the_caller_while_it_waits(box, leaked, verb
 def test_hooks_get_no_descriptor_of_the_caller(box, leaked):
     out = box.bundle / "out"
     box.config["hooks"] = {
-        kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"ls /proc/self/fd | tr '\\n' ' ' >> {out}; echo >> {out}"]}]
+        kind: [
+            {
+                "path": "/bin/sh",
+                "args": ["sh", "-c", f"ls /proc/self/fd | tr '\\n' ' ' >> {out}; echo >> {out}"],
+            }
+        ]
         for kind in ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
     }
     box.run("true", **leaked)
@@ -73,7 +79,9 @@ def test_hooks_get_no_descriptor_of_the_caller(box, leaked):
 
 def test_preserved_descriptors_keep_their_numbers(box, leaked):
     ends = [os.pipe() for _ in range(3)]
-    out = box.run("ls", "/proc/self/fd", flags=("--preserve-fds", "2"), **low(*(writer for _, writer in ends)))
+    out = box.run(
+        "ls", "/proc/self/fd", flags=("--preserve-fds", "2"), **low(*(writer for _, writer in ends))
+    )
     assert out.split() == [*LS[:3], "3", "4", "5"]
     box.sh("echo three >&3; echo four >&4; echo >&5 2>/dev/null; true", flags=("--preserve-fds", "2"),
            **low(*(writer for _, writer in ends)))  # fmt: skip
@@ -103,15 +111,16 @@ def test_a_descriptor_to_preserve_must_be_open(box):
 
 
 def listening(count, names=None, pid=None):
-    """The environment and start of a socket-activated command: LISTEN_PID is its own pid, known only there."""
+    """The start of a socket-activated command: LISTEN_PID is its own pid, known only there."""
     words = f"LISTEN_FDS={count} LISTEN_PID={pid or '$$'}" + (f" LISTEN_FDNAMES={names}" if names else "")
     return ["sh", "-c", f'{words} exec "$@"', "sh"]
 
 
 def activated(box, *words, fds, **how):
     launcher, root = box.ocipy.command
-    done = subprocess.run([*listening(**how), launcher, "--root", root, *map(str, words)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, check=False, timeout=60, **low(*fds))  # fmt: skip
+    words = [*listening(**how), launcher, "--root", root, *map(str, words)]
+    how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60, **low(*fds)}
+    done = subprocess.run(words, check=False, **how)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -122,7 +131,9 @@ SHOW = 'echo "$LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES"; cd /proc/self/fd; echo ?
 def test_sockets_of_an_activation_reach_the_program(box):
     with socket.socket() as one, socket.socket() as two:
         box.process["args"] = ["sh", "-c", SHOW]
-        out = activated(box, "run", "-b", box.write(), box.id, fds=(one.fileno(), two.fileno()), count=2, names="a:b")
+        out = activated(
+            box, "run", "-b", box.write(), box.id, fds=(one.fileno(), two.fileno()), count=2, names="a:b"
+        )
         assert out.split("\n")[0] == "2 1 a:b"
         assert {"3", "4"} <= set(out.split("\n")[1].split())
         assert out.split("\n")[2] == "1"

@@ -8,6 +8,7 @@ import stat
 import subprocess
 
 import pytest
+
 from tests.conftest import need
 from tests.kernel.box import fields, popen, until
 
@@ -83,7 +84,9 @@ def test_it_may_be_put_into_a_cgroup_below(box):
     controller = next((c for c in ("freezer", "pids") if os.path.isdir(f"/sys/fs/cgroup/{c}")), None)
     need(controller, "has no cgroup v1", kernel=True)
     box.start("sleep", "1000")
-    path = next(line.split(":")[2] for line in box.proc("cgroup").splitlines() if controller in line.split(":")[1])
+    path = next(
+        line.split(":")[2] for line in box.proc("cgroup").splitlines() if controller in line.split(":")[1]
+    )
     os.mkdir(f"/sys/fs/cgroup/{controller}{path}/sub")
     seen = box.exec("cat", "/proc/self/cgroup", flags=("--cgroup", f"{controller}:sub"))
     assert next(line.split(":")[2] for line in seen.splitlines() if controller in line) == f"{path}/sub"
@@ -110,7 +113,8 @@ def test_it_is_what_the_flags_say(sleeper):
 def test_it_is_what_its_process_object_says(sleeper):
     out = sleeper.exec_process(
         args=["sh", "-c", "id -u; id -g; id -G; pwd; env; umask"],
-        cwd="/usr", env=["PATH=/bin", "X=y"], user={"uid": 10, "gid": 11, "additionalGids": [12], "umask": 0o77},
+        cwd="/usr", env=["PATH=/bin", "X=y"],
+        user={"uid": 10, "gid": 11, "additionalGids": [12], "umask": 0o77},
     ).splitlines()  # fmt: skip
     assert out[:4] == ["10", "11", "11 12", "/usr"]
     assert "X=y" in out
@@ -129,7 +133,10 @@ def test_it_is_what_its_process_object_says(sleeper):
         ('{"cwd": "/", "args": ["true"], "user": {"uid": "root", "gid": 0}}', "/user/uid"),
         ('{"cwd": "/", "args": ["true"], "user": {"uid": -1, "gid": 0}}', "/user/uid"),
         ('{"cwd": "/", "args": ["true"], "user": {"uid": 4294967295, "gid": 0}}', "/user/uid"),
-        ('{"cwd": "/", "args": ["true"], "rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]}', "/rlimits/0"),
+        (
+            '{"cwd": "/", "args": ["true"], "rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]}',
+            "/rlimits/0",
+        ),
     ],
 )
 def test_a_process_object_that_is_wrong_is_refused_with_its_place(sleeper, document, words):
@@ -162,7 +169,11 @@ def test_what_it_says_counts(box):
         "capabilities": {"bounding": ["CAP_CHOWN"]}, "oomScoreAdj": 500,
     }  # fmt: skip
     found = fields(box.exec_process(args=["cat", "/proc/self/status"], **asked))
-    assert (found["NoNewPrivs"], found["CapBnd"], found["CapEff"]) == ("0", "0000000000000001", "0000000000000001")
+    assert (found["NoNewPrivs"], found["CapBnd"], found["CapEff"]) == (
+        "0",
+        "0000000000000001",
+        "0000000000000001",
+    )
     assert "5                    6" in box.exec_process(args=["cat", "/proc/self/limits"], **asked)
     assert box.exec_process(args=["cat", "/proc/self/oom_score_adj"], **asked) == "500\n"
 
@@ -180,9 +191,17 @@ def test_a_seccomp_filter_of_the_container_holds_it(box):
 
 def test_capabilities_that_are_added_are_never_inheritable(sleeper):
     """CVE-2022-29162: else a program with file capabilities would gain them."""
-    found = fields(sleeper.exec("cat", "/proc/self/status", flags=("--cap", "CAP_CHOWN", "--cap", "CAP_SYS_ADMIN")))
+    found = fields(
+        sleeper.exec("cat", "/proc/self/status", flags=("--cap", "CAP_CHOWN", "--cap", "CAP_SYS_ADMIN"))
+    )
     mask = 1 << 0 | 1 << 5 | 1 << 10 | 1 << 21 | 1 << 29
-    assert [int(found[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == [0, mask, mask, mask, 0]
+    assert [int(found[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == [
+        0,
+        mask,
+        mask,
+        mask,
+        0,
+    ]
 
 
 def test_a_user_that_is_no_number_never_means_root(sleeper):
@@ -205,7 +224,10 @@ def test_groups_in_a_user_namespace_that_denies_them_are_refused(box):
     for flags in ((), ("-u", "0")):
         assert box.exec("id", flags=flags, extra_groups=[4242]) == "uid=0(root) gid=0(root)\n"
     message = box.error(box.exec("id", flags=("-g", "5"), status=255))
-    assert "/user/additionalGids: additional groups can't be set in a user namespace that denies setgroups" in message
+    assert (
+        "/user/additionalGids: additional groups can't be set in a user namespace that denies setgroups"
+        in message
+    )
 
 
 @pytest.mark.parametrize(("initial", "final"), [(None, "0"), ("0", None), ("0-1", "0"), ("0", "0-1")])
@@ -231,8 +253,9 @@ def test_the_exit_status_is_the_programs(sleeper, number):
 
 def test_the_streams_are_those_of_the_caller(sleeper):
     words = [sleeper.ocipy.command[0], "--root", sleeper.ocipy.command[1], "exec", sleeper.id]
-    done = subprocess.run([*words, "sh", "-c", "cat; echo err >&2"], input="through", capture_output=True, text=True,
-                          check=False, timeout=60)  # fmt: skip
+    words += ["sh", "-c", "cat; echo err >&2"]
+    how = {"input": "through", "capture_output": True, "text": True, "timeout": 60}
+    done = subprocess.run(words, check=False, **how)
     assert (done.returncode, done.stdout, done.stderr) == (0, "through", "err\n")
 
 
@@ -246,7 +269,9 @@ def test_detached_it_returns_at_once_and_says_which_pid(sleeper):
 
 def test_when_the_program_can_not_be_executed_no_process_is_left(sleeper):
     sleeper.exec("nope", status=255, flags=("--detach",))
-    cgroup = next(line for line in sleeper.proc("cgroup").splitlines() if ":pids:" in line or line.startswith("0:"))
+    cgroup = next(
+        line for line in sleeper.proc("cgroup").splitlines() if ":pids:" in line or line.startswith("0:")
+    )
     path = f"/sys/fs/cgroup/{cgroup.split(':')[1] or '.'}{cgroup.split(':')[2]}/cgroup.procs"
     need(os.path.exists(path), "has no pids cgroup", kernel=True)
     assert open(path).read().split() == [str(sleeper.pid)]
@@ -290,7 +315,10 @@ def test_a_container_that_does_not_exist_takes_none(box):
 
 
 def test_many_at_once_do_not_disturb_each_other(sleeper):
-    running = [popen(sleeper, "exec", sleeper.id, "sh", "-c", f"exit {n}", stdin=subprocess.DEVNULL) for n in range(20)]
+    running = [
+        popen(sleeper, "exec", sleeper.id, "sh", "-c", f"exit {n}", stdin=subprocess.DEVNULL)
+        for n in range(20)
+    ]
     assert [process.wait(60) for process in running] == list(range(20))
 
 
@@ -306,7 +334,9 @@ def test_the_container_can_not_look_into_an_init_that_comes(box, probe, kind):
         # Its root has every capability over the namespace; that init was made outside of it must be enough.
         box.capabilities("CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")
     box.process["args"] = ["/mnt/probe", "pry"]
-    process = popen(box, "run", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    process = popen(
+        box, "run", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "ready\n"
     for _ in range(15):
         box.exec("true")
@@ -325,7 +355,18 @@ def test_what_a_shim_writes_is_taken(sleeper):
     path.write_text(json.dumps(process))
     log = sleeper.bundle / "log.json"
     pid_file = sleeper.bundle / "exec.pid"
-    words = ["--log", log, "--log-format", "json", "exec", "--process", path, "--detach", "--pid-file", pid_file]
+    words = [
+        "--log",
+        log,
+        "--log-format",
+        "json",
+        "exec",
+        "--process",
+        path,
+        "--detach",
+        "--pid-file",
+        pid_file,
+    ]
     assert sleeper.ocipy(*words, sleeper.id).stdout == "0\n" or until(pid_file.exists)
     assert stat.S_ISREG(pid_file.stat().st_mode)
     process["args"] = ["nope"]

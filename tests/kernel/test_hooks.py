@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+
 from tests.kernel.box import fields, until
 
 pytestmark = pytest.mark.kernel
@@ -78,7 +79,10 @@ def test_poststart_comes_after_the_program_has_taken_over(box, hooks):
 
 def test_poststop_comes_after_all_else_is_gone(box, hooks):
     state = box.ocipy.command[1] / box.id
-    hooks.add("poststop", f"test -e {state} && echo state >> left; ls -d /sys/fs/cgroup/*/{box.id} >> left 2>/dev/null; true")
+    hooks.add(
+        "poststop",
+        f"test -e {state} && echo state >> left; ls -d /sys/fs/cgroup/*/{box.id} >> left 2>/dev/null; true",
+    )
     box.start("sleep", "1000")
     box.delete("--force")
     assert not hooks.has("left") or hooks.read("left") == ""
@@ -119,11 +123,13 @@ def test_each_kind_runs_in_the_namespaces_of_the_standard(box, hooks, user):
 
 
 def test_create_container_sees_the_mounted_root_from_outside(box, hooks):
-    """Its path is the host's, its mounts are the container's: what a hook mounts there is in the container."""
+    """Its path is the host's, its mounts are the container's: what a hook mounts is in the container."""
     (box.own_root() / "mnt/inner").mkdir()
     (box.bundle / "data").mkdir()
     (box.bundle / "data/file").write_text("from the hook")
-    script = f"test -d {box.root}/proc/1 && test -d /proc/1 && mount --bind {box.bundle}/data {box.root}/mnt/inner"
+    script = (
+        f"test -d {box.root}/proc/1 && test -d /proc/1 && mount --bind {box.bundle}/data {box.root}/mnt/inner"
+    )
     hooks.add("createContainer", script)
     assert box.run("cat", "/mnt/inner/file") == "from the hook"
     assert not (box.root / "mnt/inner/file").exists()  # nor on the host
@@ -144,14 +150,20 @@ def test_masks_and_a_read_only_root_come_after_create_container(box, hooks):
 
 
 def test_start_container_runs_the_containers_program_in_its_root_as_its_user(box, hooks):
-    box.script("/hook", "#!/bin/sh\nid -u; id -G; pwd; echo $0 $1; cat /proc/self/status | grep -E 'Cap(Prm|Bnd)|NoNew'; cat /proc/self/limits | grep files\n")
+    box.script(
+        "/hook",
+        "#!/bin/sh\nid -u; id -G; pwd; echo $0 $1\n"
+        "grep -E 'Cap(Prm|Bnd)|NoNew' /proc/self/status; grep files /proc/self/limits\n",
+    )
     box.process.update(
         user={"uid": 1000, "gid": 1000, "additionalGids": [5]},
         cwd="/tmp",
         rlimits=[{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60}],
     )
     hook = {"path": "/hook", "args": ["hook", "argument"]}
-    box.config["hooks"]["startContainer"] = [{**hook, "path": "/bin/sh", "args": ["sh", "-c", f"/hook argument > {box.bundle}/seen"]}]
+    box.config["hooks"]["startContainer"] = [
+        {**hook, "path": "/bin/sh", "args": ["sh", "-c", f"/hook argument > {box.bundle}/seen"]}
+    ]
     (box.bundle / "seen").touch()
     (box.bundle / "seen").chmod(0o666)
     box.run("true")
@@ -218,8 +230,10 @@ def test_the_state_on_stdin_is_what_the_standard_says(box, hooks):
 def test_arguments_and_environment_are_as_asked(box, hooks, kind):
     script = f"tr '\\0' '|' < /proc/$$/cmdline > {box.bundle}/args; cat /proc/$$/environ > {box.bundle}/env"
     if kind in CONTAINER_KINDS[:1]:
-        script = f"printf '%s|' \"$0\" \"$@\" > {box.bundle}/args; env > {box.bundle}/env"
-    hooks.table[kind] = [{"path": "/bin/sh", "args": ["sh", "-c", script, "zero", "a b", ""], "env": ["A=b c", "PATH=/bin"]}]
+        script = f'printf \'%s|\' "$0" "$@" > {box.bundle}/args; env > {box.bundle}/env'
+    hooks.table[kind] = [
+        {"path": "/bin/sh", "args": ["sh", "-c", script, "zero", "a b", ""], "env": ["A=b c", "PATH=/bin"]}
+    ]
     box.run("true")
     assert hooks.read("args").endswith("zero|a b||")
     assert {"A=b c", "PATH=/bin"} <= set(hooks.read("env").replace("\0", "\n").splitlines())
@@ -227,7 +241,12 @@ def test_arguments_and_environment_are_as_asked(box, hooks, kind):
 
 
 def test_the_name_of_a_program_need_not_be_its_path(box, hooks):
-    hooks.table["prestart"] = [{"path": "/bin/bash", "args": ["another", "-c", f"tr '\\0' ' ' < /proc/$$/cmdline > {box.bundle}/seen"]}]
+    hooks.table["prestart"] = [
+        {
+            "path": "/bin/bash",
+            "args": ["another", "-c", f"tr '\\0' ' ' < /proc/$$/cmdline > {box.bundle}/seen"],
+        }
+    ]
     box.run("true")
     assert hooks.read("seen").startswith("another -c")
 
@@ -244,7 +263,9 @@ def test_without_arguments_a_hook_gets_its_path(box, hooks):
 def test_without_an_environment_hooks_have_none_but_those_of_the_container_have_its(box, hooks):
     box.process["env"] = ["PATH=/bin", "OF=the container"]
     for kind in KINDS:
-        hooks.table[kind] = [{"path": "/bin/sh", "args": ["sh", "-c", f"cat /proc/self/environ > {box.bundle}/env.{kind}"]}]
+        hooks.table[kind] = [
+            {"path": "/bin/sh", "args": ["sh", "-c", f"cat /proc/self/environ > {box.bundle}/env.{kind}"]}
+        ]
     box.run("true", env={"OF": "the runtime"})
     shells_own = ("PWD=", "OLDPWD=", "SHLVL=", "_=")
     for kind in KINDS:
@@ -266,7 +287,7 @@ def test_a_state_that_nobody_reads_is_no_error(box, hooks, kind):
     box.config["annotations"] = {"org.example.big": "x" * 1000000}
     hooks.add(kind, "exec <&-; true")
     hooks.add(kind, "sleep 0.1")
-    hooks.add(kind, f"wc -c > size")
+    hooks.add(kind, "wc -c > size")
     box.run("true")
     assert int(hooks.read("size")) > 1000000
 
@@ -350,7 +371,10 @@ def test_a_hook_in_time_is_left_alone(box, hooks):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_daemon_that_a_hook_leaves_behind_does_not_hold_us_up(box, hooks, kind):
     """It may keep the pipe of its stderr open as long as it likes, and write to it."""
-    hooks.add(kind, "(trap '' PIPE; echo $BASHPID > /dev/null; while sleep 0.05; do echo still here; done) & echo $! > daemon")
+    hooks.add(
+        kind,
+        "(trap '' PIPE; while sleep 0.05; do echo still here; done) & echo $! > daemon",
+    )
     began = time.monotonic()
     box.run("true")
     assert time.monotonic() - began < 10
@@ -362,14 +386,19 @@ def test_a_daemon_that_a_hook_leaves_behind_does_not_hold_us_up(box, hooks, kind
 def test_a_hook_that_is_not_there_is_named(box, hooks, kind):
     hooks.table[kind] = [{"path": "/nowhere/hook", "args": ["hook"]}]
     message = box.fails("sleep", "1000")
-    assert message == f'run {box.id}: {words(kind, path="/nowhere/hook")}exec: "/nowhere/hook": no such file or directory'
+    assert (
+        message == f"run {box.id}: {words(kind, path='/nowhere/hook')}"
+        'exec: "/nowhere/hook": no such file or directory'
+    )
 
 
 def test_why_a_hook_can_not_be_executed_is_explained(box, hooks):
     program = box.bundle / "hook"
     program.write_text("#!/bin/nope\n")
     hooks.table["prestart"] = [{"path": str(program)}]
-    assert box.fails("true").endswith(f'exec: "{program}": permission denied (it is not executable, mode 0644)')
+    assert box.fails("true").endswith(
+        f'exec: "{program}": permission denied (it is not executable, mode 0644)'
+    )
     program.chmod(0o755)
     assert "(its interpreter /bin/nope does not exist" in box.fails("true")
 
@@ -381,7 +410,10 @@ def test_a_hook_without_an_absolute_path_is_refused(box, hooks, path):
 
 
 def test_the_tail_of_what_a_hook_says_is_kept(box, hooks):
-    hooks.add("prestart", "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done; printf '\\033[31mend\\377'; exit 1")
+    hooks.add(
+        "prestart",
+        "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done; printf '\\033[31mend\\377'; exit 1",
+    )
     message = box.fails("true")
     assert "line 4999\\n\\x1b[31mend" in message
     assert "line 0\\n" not in message

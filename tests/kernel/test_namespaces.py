@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+
 from tests.kernel.box import fields, until
 
 pytestmark = pytest.mark.kernel
@@ -122,7 +123,10 @@ def uptime(box, *command):
 
 def test_clocks_are_offset(box):
     box.namespace("time")
-    box.linux["timeOffsets"] = {"boottime": {"secs": 1000000, "nanosecs": 5}, "monotonic": {"secs": 500, "nanosecs": 7}}
+    box.linux["timeOffsets"] = {
+        "boottime": {"secs": 1000000, "nanosecs": 5},
+        "monotonic": {"secs": 500, "nanosecs": 7},
+    }
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert 0 <= uptime(box) - before - 1000000 < 10
     box.start("sleep", "100")
@@ -142,7 +146,7 @@ def test_a_clock_may_be_offset_backwards(box):
 
 def test_a_clock_that_would_be_negative_is_refused(box):
     box.namespace("time")
-    box.linux["timeOffsets"] = {"boottime": {"secs": -10**9, "nanosecs": 0}}
+    box.linux["timeOffsets"] = {"boottime": {"secs": -(10**9), "nanosecs": 0}}
     message = box.fails("true")
     assert "(config.json /linux/timeOffsets)" in message
     assert "ERANGE" in message
@@ -161,11 +165,12 @@ def test_clocks_are_offset_in_a_user_namespace(box):
 def test_a_user_namespace_has_the_mappings_that_are_asked_for(box):
     box.namespace("user")
     box.linux["uidMappings"] = [
-        {"containerID": 0, "hostID": 100000, "size": 1000}, {"containerID": 5000, "hostID": 300000, "size": 1},
-    ]  # fmt: skip
+        {"containerID": 0, "hostID": 100000, "size": 1000},
+        {"containerID": 5000, "hostID": 300000, "size": 1},
+    ]
     box.linux["gidMappings"] = [{"containerID": 0, "hostID": 200000, "size": 70000}]
     box.start("sleep", "100")
-    rows = lambda name: [tuple(map(int, line.split())) for line in box.proc(name).splitlines()]  # noqa: E731
+    rows = lambda name: [tuple(map(int, line.split())) for line in box.proc(name).splitlines()]
     assert rows("uid_map") == [(0, 100000, 1000), (5000, 300000, 1)]
     assert rows("gid_map") == [(0, 200000, 70000)]
     found = fields(box.proc("status"))
@@ -204,8 +209,12 @@ def test_the_host_ids_of_a_user_namespace_own_what_it_makes(box):
 # ---------------------------------------------------------------- joined
 
 FLAGS = {
-    "network": ("--net",), "ipc": ("--ipc",), "uts": ("--uts",), "mount": ("--mount",), "cgroup": ("--cgroup",),
-}  # fmt: skip
+    "network": ("--net",),
+    "ipc": ("--ipc",),
+    "uts": ("--uts",),
+    "mount": ("--mount",),
+    "cgroup": ("--cgroup",),
+}
 
 
 @pytest.mark.parametrize("kind", FLAGS)

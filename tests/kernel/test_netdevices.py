@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+
 from tests.conftest import need
 from tests.kernel.box import until
 
@@ -116,16 +117,17 @@ def test_a_device_moves_into_a_joined_namespace(box, host):
         box.linux["netDevices"] = {"dev0": {"name": "eth0"}}
         assert "eth0@" in host.run(box, *show("eth0"))
         # It is not moved back.
-        assert "eth0@" in subprocess.run(
-            ["nsenter", "--net", f"--target={other.pid}", "ip", "link"], capture_output=True, text=True, check=True
-        ).stdout  # fmt: skip
+        words = ["nsenter", "--net", f"--target={other.pid}", "ip", "link"]
+        assert "eth0@" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
         other.kill()
 
 
 def test_a_device_that_is_not_there_is_named(box, host):
     box.linux["netDevices"] = {"nope": {}}
     message = host.run(box, "true", status=1)
-    assert "move network device nope into the container as nope (config.json /linux/netDevices/nope)" in message
+    assert (
+        "move network device nope into the container as nope (config.json /linux/netDevices/nope)" in message
+    )
     assert 'rtnetlink("nope", "there is no such network device"): ENODEV' in message
 
 

@@ -6,13 +6,14 @@ import subprocess
 import time
 
 import pytest
+
 from tests.kernel.box import popen, until
 
 pytestmark = pytest.mark.kernel
 
 
 class Manager:
-    """A service manager: it has a socket, reads messages, and answers a barrier by closing what came along."""
+    """A service manager: it has a socket, reads messages, and closes what comes along with a barrier."""
 
     def __init__(self, address):
         self.address = address
@@ -95,8 +96,8 @@ def test_start_passes_on_that_the_container_is_ready(box, manager):
 
 
 def test_start_waits_until_it_is_ready(box, manager):
-    box.create("sh", "-c", "while ! test -e /tmp/go; do sleep 0.02; done; /mnt/sender READY=1; exec sleep 1000",
-               **environment(manager))  # fmt: skip
+    script = "while ! test -e /tmp/go; do sleep 0.02; done; /mnt/sender READY=1; exec sleep 1000"
+    box.create("sh", "-c", script, **environment(manager))
     starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(manager))
     until(lambda: box.state()["status"] == "running")
     assert manager.is_silent()
@@ -147,7 +148,9 @@ def test_a_container_that_nobody_waits_for_is_not_waited_for(box, manager):
 
 def test_run_detached_waits_as_start_does(box, manager):
     box.process["args"] = ["sh", "-c", READY]
-    running = popen(box, "run", "-d", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, **environment(manager))
+    running = popen(
+        box, "run", "-d", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, **environment(manager)
+    )
     assert manager.receive() == b"READY=1\n"
     assert manager.receive() == f"MAINPID={box.pid}\n".encode()
     assert manager.receive() == (b"BARRIER=1", 1)
@@ -176,8 +179,8 @@ def test_any_user_may_speak(box, manager):
 
 
 def test_the_socket_lies_where_it_can_not_be_exchanged(box, manager):
-    script = "echo $NOTIFY_SOCKET; rm /run/notify/notify.sock 2>&1; grep notify /proc/self/mountinfo | cut -d' ' -f 6"
-    out = box.sh(script, **environment(manager))
+    script = "echo $NOTIFY_SOCKET; rm /run/notify/notify.sock 2>&1; grep notify /proc/self/mountinfo"
+    out = box.sh(f"{script} | cut -d' ' -f 6", **environment(manager))
     path, error, options = out.splitlines()
     assert path == "/run/notify/notify.sock"
     assert "Read-only file system" in error

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from tests.kernel.box import fields
 
 pytestmark = pytest.mark.kernel
@@ -80,7 +81,13 @@ def test_another_user_than_root_keeps_none_but_the_ambient_ones(box):
     box.process["user"] = {"uid": 1000, "gid": 1000}
     assert caps(status(box)) == {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": DEFAULT, "Amb": 0}
     box.capabilities("CAP_KILL", "CAP_CHOWN", inheritable=["CAP_KILL"], ambient=["CAP_KILL"])
-    assert caps(status(box)) == {"Inh": 1 << 5, "Prm": 1 << 5, "Eff": 1 << 5, "Bnd": 1 << 5 | 1, "Amb": 1 << 5}
+    assert caps(status(box)) == {
+        "Inh": 1 << 5,
+        "Prm": 1 << 5,
+        "Eff": 1 << 5,
+        "Bnd": 1 << 5 | 1,
+        "Amb": 1 << 5,
+    }
 
 
 def test_without_capabilities_there_are_none(box):
@@ -175,7 +182,9 @@ def test_a_hard_limit_that_can_not_be_raised_is_named(box):
     message = box.fails("true")
     assert "(config.json /process/rlimits/0)" in message
     assert "RLIMIT_NPROC" in message
-    assert "EPERM: operation not permitted (raising a hard limit needs CAP_SYS_RESOURCE on the host)" in message
+    assert (
+        "EPERM: operation not permitted (raising a hard limit needs CAP_SYS_RESOURCE on the host)" in message
+    )
 
 
 def test_the_oom_score_is_adjusted_and_left_alone_when_unset(box):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from tests.conftest import need
 
 pytestmark = pytest.mark.kernel
@@ -111,7 +112,9 @@ def test_of_a_variable_given_twice_the_last_value_counts(box):
 
 @pytest.mark.parametrize(("uid", "home"), [(0, "/root"), (1000, "/home/someone"), (77, "/")])
 def test_home_comes_from_the_containers_passwd(box, uid, home):
-    box.script("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nbroken\n#\nx:y:1000:1000::/home/someone:/bin/sh\n")
+    box.script(
+        "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nbroken\n#\nx:y:1000:1000::/home/someone:/bin/sh\n"
+    )
     box.process["user"] = {"uid": uid, "gid": uid}
     assert box.sh("echo $HOME") == f"{home}\n"
     box.process["env"].append("HOME=")
@@ -266,7 +269,9 @@ def elf_of(path, machine=None, interpreter=None):
 
 
 def test_a_program_for_another_machine(box):
-    box.script("/tool", elf_of(box.root / "bin/busybox", machine=0xB7 if os.uname().machine != "aarch64" else 62))
+    box.script(
+        "/tool", elf_of(box.root / "bin/busybox", machine=0xB7 if os.uname().machine != "aarch64" else 62)
+    )
     message = why(box, "/tool", "start")
     assert "exec format error (it is a program for " in message
     assert message.endswith(f", this host is {os.uname().machine})")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 import pytest
+
 from tests.kernel.box import fields, popen, until
 
 pytestmark = pytest.mark.kernel
@@ -16,7 +17,9 @@ def ill_mannered():
 
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGRTMIN + 5):
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGWINCH})
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGWINCH}
+    )
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
 
@@ -159,7 +162,7 @@ def test_orphans_of_the_container_are_adopted_unless_asked_not_to(box, flags):
     box.process["args"] = ["sh", "-c", script]
     made = Foreground(box, "run", "-b", box.write(), *flags, box.id)
     orphan = int(made.line())
-    parent = lambda: fields(open(f"/proc/{orphan}/status").read())["PPid"]  # noqa: E731
+    parent = lambda: fields(open(f"/proc/{orphan}/status").read())["PPid"]
     adopted = until(lambda: parent() if parent() != str(box.pid) else None)
     assert (adopted == str(made.process.pid)) == (not flags)
     os.kill(orphan, signal.SIGKILL)

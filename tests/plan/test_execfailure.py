@@ -18,11 +18,19 @@ def elf(machine=EM_X86_64, interpreter=b"", kind=2, wide=True, order="<"):
     kind_of_segment = 3 if interpreter else 1
     name = interpreter + b"\0" if interpreter else b""
     if wide:
-        rest = struct.pack(f"{order}HHIQQQIHHHHHH", kind, machine, 1, 0, head, 0, 0, head, segment, 1, 0, 0, 0)
-        table = struct.pack(f"{order}IIQQQQQQ", kind_of_segment, 4, head + segment, 0, 0, len(name), len(name), 1)
+        rest = struct.pack(
+            f"{order}HHIQQQIHHHHHH", kind, machine, 1, 0, head, 0, 0, head, segment, 1, 0, 0, 0
+        )
+        table = struct.pack(
+            f"{order}IIQQQQQQ", kind_of_segment, 4, head + segment, 0, 0, len(name), len(name), 1
+        )
     else:
-        rest = struct.pack(f"{order}HHIIIIIHHHHHH", kind, machine, 1, 0, head, 0, 0, head, segment, 1, 0, 0, 0)
-        table = struct.pack(f"{order}IIIIIIII", kind_of_segment, head + segment, 0, 0, len(name), len(name), 4, 1)
+        rest = struct.pack(
+            f"{order}HHIIIIIHHHHHH", kind, machine, 1, 0, head, 0, 0, head, segment, 1, 0, 0, 0
+        )
+        table = struct.pack(
+            f"{order}IIIIIIII", kind_of_segment, head + segment, 0, 0, len(name), len(name), 4, 1
+        )
     return ident + rest + table + name
 
 
@@ -71,7 +79,9 @@ def test_nothing_is_said_where_nothing_can_be_seen():
     assert why(EPERM, elf()) == ""
 
 
-@pytest.mark.parametrize("line", [b"#!/bin/nope\n", b"#! /bin/nope -x\n", b"#!\t/bin/nope", b"#!/bin/nope \n"])
+@pytest.mark.parametrize(
+    "line", [b"#!/bin/nope\n", b"#! /bin/nope -x\n", b"#!\t/bin/nope", b"#!/bin/nope \n"]
+)
 def test_a_missing_interpreter_is_named(line):
     assert why(ENOENT, line) == "its interpreter /bin/nope does not exist, or lacks its own"
 

@@ -219,7 +219,8 @@ def test_every_limit_has_the_number_of_the_kernel(number):
 
 def test_a_scheduler_is_the_kernels_structure():
     asked = {
-        "policy": "SCHED_DEADLINE", "nice": -20, "priority": 3, "runtime": 1, "deadline": 2, "period": 2**64 - 1,
+        "policy": "SCHED_DEADLINE", "nice": -20, "priority": 3,
+        "runtime": 1, "deadline": 2, "period": 2**64 - 1,
         "flags": ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_UTIL_CLAMP_MAX"],
     }  # fmt: skip
     import struct

@@ -6,11 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from tests.conftest import TREE
 
 from ocipy.errors import OcipyError, UsageError
 from ocipy.runtime import streams
-
+from tests.conftest import TREE
 
 CODE = """
 import os, sys
@@ -125,7 +124,9 @@ def test_a_path_that_can_not_be_a_sockets_is_refused(path):
         (False, "/s", False, "cannot use console socket if runc will not detach or allocate tty"),
     ],
 )
-def test_what_makes_no_sense_of_terminals_is_refused_in_the_words_of_runc(terminal, socket_path, detach, words):
+def test_what_makes_no_sense_of_terminals_is_refused_in_the_words_of_runc(
+    terminal, socket_path, detach, words
+):
     with pytest.raises(UsageError, match=f"^{words}$"):
         streams.check_console(terminal, socket_path, detach)
 
