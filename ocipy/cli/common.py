@@ -33,7 +33,7 @@ def runtime(flags) -> "Runtime":
         rootless=flags["rootless"],
         cgroup_manager=flags["cgroup-manager"],
         warn=flags["log"].warning,
-        environ=os.environ,
+        environ=os.environ,  # type: ignore[arg-type]  # typeshed has the bytes of posix
     )
 
 

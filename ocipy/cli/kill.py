@@ -1,7 +1,7 @@
 """``kill``: a signal to a container."""
 
 # The constants, without the enums that `signal` makes of them.
-import _signal  # type: ignore[import-not-found]
+import _signal
 
 from ocipy.cli.common import runtime
 from ocipy.errors import UsageError

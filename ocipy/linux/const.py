@@ -1,4 +1,4 @@
-"""Constants of the kernel's interface, under the kernel's names.  Numbers only: pure packages may import this.
+"""Constants of the kernel's interface, under the kernel's names: numbers only, for pure packages too.
 
 Source: linux/mount.h, linux/sched.h, linux/fcntl.h, linux/openat2.h, linux/prctl.h, linux/magic.h.
 """

@@ -10,7 +10,7 @@ needed on the hot path.
 from __future__ import annotations
 
 from posix import *  # noqa: F403
-from posix import _exit as _exit
+from posix import _exit  # noqa: F401
 from posix import environ as _environ
 from posix import getcwd as _getcwd
 from posix import lstat, mkdir, stat, strerror  # noqa: F401
@@ -117,7 +117,13 @@ class path:  # noqa: N801  as in os
 
     @staticmethod
     def normpath(name: str) -> str:
-        root = "//" if name.startswith("//") and not name.startswith("///") else "/" if name.startswith("/") else ""
+        root = (
+            "//"
+            if name.startswith("//") and not name.startswith("///")
+            else "/"
+            if name.startswith("/")
+            else ""
+        )
         parts: list[str] = []
         for part in name.split("/"):
             if part == ".." and (parts and parts[-1] != ".."):

@@ -183,7 +183,10 @@ def fstatfs_type(fd):
 
 
 def is_mount_root(fd):
-    """Is the descriptor the root of a mount?  By statx(2), since Linux 5.8 (80340fe3605c "statx: add mount_root")."""
+    """Is the descriptor the root of a mount?
+
+    By statx(2), since Linux 5.8 (80340fe3605c "statx: add mount_root").
+    """
     buffer = bytearray(256)
     result = call(_syscall.SYS_statx, fd, b"", const.AT_EMPTY_PATH, 0, buffer)
     if result < 0:

@@ -36,10 +36,12 @@ def compile(config: dict[str, Any], options: Options, facts: Facts) -> steps.Pla
     context = Context(config, options, facts)
     _refuse_unsupported(context)
     mounted, late = root.building(context)
-    identity_made, warnings, started = [], (), ()
+    identity_made: list[Step] = []
+    warnings: tuple[str, ...] = ()
+    started: tuple[Step, ...] = ()
     if context.process:
         identity_made, warnings = identity.identity_steps(context.process, context)
-        started = _start(context)
+        started = _start(context.process, context)
     # Masks, a read-only root and what else must wait for the hooks: one more stay in the mount namespace.
     late += root.restrictions(context)
     create = (
@@ -103,7 +105,7 @@ def _namespaces(context: Context) -> list[Step]:
     join = [steps.JoinNamespace(kind, path, pointer=pointer) for kind, path, pointer in joined]
     if not context.facts.rootless:
         join.sort(key=lambda step: step.type == "user")
-    made = opened
+    made: list[Step] = [*opened]
     if context.process:
         made += identity.first_steps(context.process, context)
     if not context.facts.rootless and context.has_namespace("user") and not context.new_user:
@@ -159,7 +161,8 @@ def _time_offsets(offsets: dict[str, dict[str, int]]) -> Step:
 
 def _names(context: Context) -> list[Step]:
     """What belongs to the new namespaces: it needs the container's first process, not its root."""
-    config, made = context.config, []
+    config = context.config
+    made: list[Step] = []
     if context.is_new("cgroup"):
         # Its root is the cgroup of the process that makes it: after the join.
         made.append(steps.NewNamespaces(("cgroup",), pointer=context.where("cgroup")))
@@ -174,7 +177,7 @@ def _names(context: Context) -> list[Step]:
 
 def _sysctls(context: Context) -> list[Step]:
     """After the hooks: a network hook may have made the device that a net.* name speaks of."""
-    made = []
+    made: list[Step] = []
     for name, value in (context.linux.get("sysctl") or {}).items():
         token = name.replace("~", "~0").replace("/", "~1")
         made.append(steps.SetSysctl(name, value, pointer=f"/linux/sysctl/{token}"))
@@ -206,7 +209,7 @@ def _enter(context: Context) -> list[Step]:
 
 def session_steps(context: Context) -> list[Step]:
     """A session of its own, and the terminal."""
-    made = [steps.Op("SETSID", (), "start a new session")]
+    made: list[Step] = [steps.Op("SETSID", (), "start a new session")]
     if context.terminal:
         at = f"{context.pointer}/terminal"
         console = int(not context.executing)
@@ -215,6 +218,6 @@ def session_steps(context: Context) -> list[Step]:
     return made
 
 
-def _start(context: Context) -> tuple[Step, ...]:
-    last = identity.last_steps(context.process, context)
-    return (steps.WaitStart(), *last, steps.Execve(context.process["args"][0], pointer="/process/args"))
+def _start(process: dict[str, Any], context: Context) -> tuple[Step, ...]:
+    last = identity.last_steps(process, context)
+    return (steps.WaitStart(), *last, steps.Execve(process["args"][0], pointer="/process/args"))

@@ -189,7 +189,7 @@ def _check_proc(target: str, is_bind: bool, fstype: str, pointer: str) -> None:
 
 
 def _remount(options: MountOptions, target: str, is_bind: bool, pointer: str) -> Step:
-    """As mount(2) with MS_REMOUNT: the flags are those given, and if it is no bind the filesystem's options."""
+    """As mount(2) with MS_REMOUNT: the flags are those given, and if it is no bind the options too."""
     data = () if is_bind else (*options.superblock, *options.data)
     return steps.SetMountAttr(
         target,

@@ -187,7 +187,7 @@ class Container:
         return Channel(socket, self._document["pid"])
 
     def _run_hooks(self, kind):
-        """A failure of hooks ends the container.  Source: runtime-spec 1.3.0, runtime.md#lifecycle 7, 9, 12."""
+        """A failure of hooks ends the container.  Source: runtime-spec 1.3.0, runtime.md#lifecycle."""
         listed = (self._private.get("hooks") or {}).get(kind)
         if not listed:
             return

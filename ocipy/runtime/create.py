@@ -11,8 +11,8 @@ from ocipy.plan.facts import Options
 from ocipy.runtime import host, process, streams
 from ocipy.runtime.container import Container, listen
 from ocipy.runtime.execute import Execution
-from ocipy.runtime.store import check_id
 from ocipy.runtime.filters import agent_of, bound
+from ocipy.runtime.store import check_id
 from ocipy.spec import jsontext
 
 #: Hooks that later verbs run; the others are done when create is.
@@ -217,7 +217,7 @@ class _Making:
         self.entry.remove()
 
     def _run_poststop(self):
-        """A create that fails after its hooks began is undone as `delete` would: runtime-spec lifecycle 12, 13."""
+        """A create that fails after its hooks began is undone as `delete` would do it."""
         listed = self.private["hooks"].get("poststop")
         if not (listed and self.execution and self.execution.pid):
             return

@@ -55,5 +55,7 @@ _WORDS = {
 def require(status, verb):
     """Raises ContainerError, in the words that callers match, when the verb is illegal in this status."""
     if (status, verb) not in TRANSITIONS:
-        default = f"cannot {verb} a container that is {'not stopped: it is ' if verb == 'delete' else ''}{status}"
+        default = (
+            f"cannot {verb} a container that is {'not stopped: it is ' if verb == 'delete' else ''}{status}"
+        )
         raise ContainerError(_WORDS.get((status, verb), default))

@@ -97,7 +97,7 @@ class Entry:
                 if time.monotonic() > deadline:
                     os.close(fd)
                     raise ContainerError("another command is still at work on this container") from None
-                time.sleep(0.005)
+                time.sleep(0.005)  # noqa: TID251  flock(2) knows no deadline
         if os.fstat(fd).st_nlink == 0:  # deleted while we waited
             os.close(fd)
             raise ContainerError("container does not exist")

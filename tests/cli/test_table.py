@@ -95,9 +95,14 @@ def test_reading_a_command_line_loads_nothing_slow(command):
     start = [*command[:-1], command[-1].partition(" from ")[0] + " " + code]
     loaded = subprocess.run(start, capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.startswith("ocipy")}
-    assert ours == {"ocipy", "ocipy.__main__", "ocipy.errors", "ocipy.linux", "ocipy.linux.os", "ocipy.cli"} | {
-        f"ocipy.cli.{name}" for name in ("log", "output", "parse", "table")
-    }
+    assert ours == {
+        "ocipy",
+        "ocipy.__main__",
+        "ocipy.errors",
+        "ocipy.linux",
+        "ocipy.linux.os",
+        "ocipy.cli",
+    } | {f"ocipy.cli.{name}" for name in ("log", "output", "parse", "table")}
     # All built in or frozen.
     basic = {"_stat", "stat", "genericpath", "posixpath", "os.path", "os", "_collections_abc", "abc", "_abc"}
     assert set(loaded) - ours <= basic | {"__future__", "time", "errno", "_json"}

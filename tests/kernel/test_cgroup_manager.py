@@ -64,7 +64,7 @@ def in_cgroup(manager, command, how="files"):
             os.write(fd, b"0")
 
     try:
-        process = subprocess.Popen(command, preexec_fn=join if fds else None)  # noqa: PLW1509
+        process = subprocess.Popen(command, preexec_fn=join if fds else None)
         if how == "pid":
             manager.join(process.pid)
         elif cgroup_fd is not None:

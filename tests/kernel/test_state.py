@@ -1,4 +1,4 @@
-"""A container's life in real kernels' terms: what a state means, what a crash leaves, what can't be touched."""
+"""A container's life on a real kernel: what a state means, what a crash leaves, what can't be touched."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from tests.conftest import bundle, need
 
 pytestmark = pytest.mark.kernel

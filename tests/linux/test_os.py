@@ -29,7 +29,9 @@ def test_what_is_there_is_seen_alike(name, tmp_path):
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "dangling").symlink_to("nowhere")
     for path in ("file", "dir", "link", "dangling", "missing", "file/below", "a\0b"):
-        assert getattr(ours.path, name)(f"{tmp_path}/{path}") == getattr(os.path, name)(f"{tmp_path}/{path}"), path
+        assert getattr(ours.path, name)(f"{tmp_path}/{path}") == getattr(os.path, name)(
+            f"{tmp_path}/{path}"
+        ), path
 
 
 def test_open_files_are_compared_alike(tmp_path):
