@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ocipy.cgroups.figures import number, table, without_zero
-from ocipy.plan.identity import number_list
+from ocipy.plan.scheduling import number_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

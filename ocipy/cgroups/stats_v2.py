@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ocipy.cgroups.figures import UNLIMITED, number, pressure, table, without_zero
 from ocipy.cgroups.stats_v1 import FLAGS
-from ocipy.plan.identity import number_list
+from ocipy.plan.scheduling import number_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,10 +10,15 @@ needed on the hot path.
 from __future__ import annotations
 
 from posix import *  # noqa: F403
-from posix import _exit  # noqa: F401
+from posix import (  # noqa: F401
+    _exit,
+    lstat,
+    mkdir,
+    stat,
+    strerror,
+)
 from posix import environ as _environ
 from posix import getcwd as _getcwd
-from posix import lstat, mkdir, stat, strerror  # noqa: F401
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

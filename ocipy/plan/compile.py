@@ -99,10 +99,11 @@ def _namespaces(context: Context) -> list[Step]:
     the host's credentials, the user namespace last.  Rootless there is no privilege but what the user
     namespace gives: it comes first.
     """
-    joined = [(kind, *context.namespaces[kind]) for kind in naming.NAMESPACES if kind in context.namespaces]
-    joined = [(kind, path, pointer) for kind, path, pointer in joined if path]
-    opened = [steps.OpenNamespace(kind, path, pointer=pointer) for kind, path, pointer in joined]
-    join = [steps.JoinNamespace(kind, path, pointer=pointer) for kind, path, pointer in joined]
+    joined = [kind for kind in naming.NAMESPACES if context.is_joined(kind)]
+    opened = [
+        steps.OpenNamespace(kind, context.namespaces[kind][0], pointer=context.where(kind)) for kind in joined
+    ]
+    join = [_join(kind, context) for kind in joined if kind != "cgroup" or not _joins_cgroup_late(context)]
     if not context.facts.rootless:
         join.sort(key=lambda step: step.type == "user")
     made: list[Step] = [*opened]
@@ -133,6 +134,18 @@ def _namespaces(context: Context) -> list[Step]:
     # A rootless runtime has no power over a process that is not dumpable: it must look at it first, and exec
     # must be able to later.  Only where namespaces are joined is somebody there to be kept out.
     return [*made, clone, undumpable] if joined else [*made, clone]
+
+
+def _join(kind: str, context: Context) -> steps.JoinNamespace:
+    path, pointer = context.namespaces[kind]
+    return steps.JoinNamespace(kind, path, pointer=pointer)
+
+
+def _joins_cgroup_late(context: Context) -> bool:
+    """From inside a delegated cgroup namespace nobody can be cloned into one of its cgroups: it is joined by the
+    child.  In a user namespace it could not, and there nobody is cloned into a cgroup.
+    """
+    return context.is_joined("cgroup") and not context.has_namespace("user")
 
 
 def _new_user(context: Context) -> list[Step]:
@@ -166,6 +179,8 @@ def _names(context: Context) -> list[Step]:
     if context.is_new("cgroup"):
         # Its root is the cgroup of the process that makes it: after the join.
         made.append(steps.NewNamespaces(("cgroup",), pointer=context.where("cgroup")))
+    elif _joins_cgroup_late(context):
+        made.append(_join("cgroup", context))
     if config.get("hostname"):
         made.append(steps.SetHostname(config["hostname"], pointer="/hostname"))
     if config.get("domainname"):

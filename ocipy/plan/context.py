@@ -31,7 +31,7 @@ class Context:
         self.mount_label = self.linux.get("mountLabel") or ""
         self.uids = _mappings(self.linux.get("uidMappings"))
         self.gids = _mappings(self.linux.get("gidMappings"))
-        self.warnings = []
+        self.warnings: list[str] = []
         self.seccomp = _seccomp(self.linux.get("seccomp"))
         # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
         # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
@@ -49,6 +49,9 @@ class Context:
 
     def is_new(self, kind: str) -> bool:
         return kind in self.namespaces and not self.namespaces[kind][0]
+
+    def is_joined(self, kind: str) -> bool:
+        return kind in self.namespaces and bool(self.namespaces[kind][0])
 
     def where(self, kind: str) -> str:
         return self.namespaces[kind][1] if kind in self.namespaces else ""

@@ -32,7 +32,7 @@ _INHERITED = (
 def entry_steps(
     types: tuple[str, ...], chroot: bool = False, privileged: bool = True, directory: str = ""
 ) -> tuple[Step, ...]:
-    """How a new init enters the namespaces of a process; its child is there.
+    """How a new init enters the namespaces and cgroups of a process; its child is there.
 
     types:      of the namespaces that the runtime does not share with the process
     chroot:     there is no mount namespace among them, so the root is entered by itself
@@ -40,6 +40,11 @@ def entry_steps(
     directory:  to begin in; root may enter it when the container's root may not
     """
     made: list[Step] = []
+    late: list[Step] = []
+    if "cgroup" in types and "user" not in types:
+        # From inside a delegated cgroup namespace nobody can be cloned into one of its cgroups: ENOENT.
+        types = tuple(kind for kind in types if kind != "cgroup")
+        late.append(steps.JoinProcess(("cgroup",)))
     if "user" in types and privileged:
         # It may deny setgroups: groups of the host's are dropped while it can be done.
         made.append(steps.Op("SETGROUPS", (b"",), "drop all groups"))
@@ -57,7 +62,7 @@ def entry_steps(
     # The pid namespace holds for the child alone: until here, none of the container's processes sees init
     # (CVE-2016-9962).
     made.append(steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init"))
-    return (*made, steps.Clone(()))
+    return (*made, steps.Clone(()), steps.JoinCgroup(), *late)
 
 
 def with_defaults(process: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +94,6 @@ def compile_exec(
         *identity.first_steps(process, context),
         *scheduling.initial_affinity(process, context),
         *entry,
-        steps.JoinCgroup(),
         *session_steps(context),
         *made,
     )

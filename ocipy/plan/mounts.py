@@ -229,8 +229,9 @@ def _bind(
     if not source:
         raise _problem(pointer, "a bind mount needs a source", "bind-source")
     if options.data:
-        message = f'"{options.data[0]}" is no option of a bind mount: the filesystem is mounted already'
-        raise _problem(pointer + "/options", message, "bind-option")
+        # The filesystem is mounted already.  mount(2) ignores them too, and callers send such options.
+        shown = ", ".join(options.data)
+        context.warnings.append(f"{pointer}/options: {shown}: of no meaning for a bind mount, ignored")
     if not source.startswith("/"):
         source = f"{context.options.bundle}/{source}"
     if context.powerless and _clean(source) == "/sys" and options.attr_set & const.MOUNT_ATTR_RDONLY:

@@ -100,7 +100,8 @@ def request(profile: dict[str, Any]) -> Request:
     Comparisons of one argument that is named twice are alternatives: a rule for each, as runc has it.
     """
     default = action(profile["defaultAction"], profile.get("defaultErrnoRet"))
-    rules, known = [], []
+    rules: list[Rule] = []
+    known: list[str] = []
     for i, call in enumerate(profile.get("syscalls") or ()):
         names = tuple(call["names"])
         known += names

@@ -127,8 +127,10 @@ class Container:
         if relay and relay_to:
             relay_to(relay)
         elif relay:
-            relay.forward(self._document["pid"])
-            relay.close()
+            try:
+                relay.forward(self._document["pid"])
+            finally:
+                relay.close()
 
     def _bind_notify(self):
         caller = self._private.get("notify") and self.runtime.environ.get("NOTIFY_SOCKET")

@@ -89,7 +89,7 @@ class Inside(Place):
         from ocipy.runtime import enter
 
         entry, fds = enter.entry_of(self.pidfd, self.pid, self.proc, self.entered, self.directory)
-        return (*self.first, *entry, steps.JoinCgroup()), {**fds, "container": os.dup(self.pidfd)}
+        return (*self.first, *entry), {**fds, "container": os.dup(self.pidfd)}
 
     first = ()
 
@@ -186,6 +186,9 @@ def _run_one(name, hook, text, place):
     attended = _Attended(pid, pidfd, to_hook, from_hook, text)
     try:
         status = attended.wait(began + timeout if timeout else None)
+    except BaseException:
+        process.reap_now(pid)
+        raise
     finally:
         attended.close()
     if status == 0:

@@ -69,8 +69,8 @@ def hand_over_terminal(execution, process, console_socket, terminal):
         words = [size["height"], size["width"], 0, 0]
         fcntl.ioctl(execution.master, TIOCSWINSZ, b"".join(n.to_bytes(2, "little") for n in words))
     if terminal:
-        terminal(execution.master)
-        execution.master = None
+        master, execution.master = execution.master, None
+        terminal(master)
     else:
         send_descriptor(console_socket, execution.master, b"/dev/ptmx")
 

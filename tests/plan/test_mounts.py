@@ -138,8 +138,10 @@ def test_a_bind_needs_a_source():
     assert refused({"options": ["bind"]}) == ("/mounts/3", "bind-source")
 
 
-def test_a_bind_takes_no_option_of_a_filesystem():
-    assert refused({"source": "/a", "options": ["bind", "size=1m"]}) == ("/mounts/3/options", "bind-option")
+def test_an_option_of_a_filesystem_means_nothing_to_a_bind_and_is_warned_about():
+    here = context()
+    mounts.mount_steps(3, {"destination": "/x", "source": "/a", "options": ["bind", "size=1m"]}, here)
+    assert here.warnings == ["/mounts/3/options: size=1m: of no meaning for a bind mount, ignored"]
 
 
 def test_propagation_comes_in_the_order_given():
