@@ -142,8 +142,9 @@ def _join(kind: str, context: Context) -> steps.JoinNamespace:
 
 
 def _joins_cgroup_late(context: Context) -> bool:
-    """From inside a delegated cgroup namespace nobody can be cloned into one of its cgroups: it is joined by the
-    child.  In a user namespace it could not, and there nobody is cloned into a cgroup.
+    """From inside a delegated cgroup namespace nobody can be cloned into a cgroup of it: the child joins it.
+
+    In a user namespace it could not, and there nobody is cloned into a cgroup.
     """
     return context.is_joined("cgroup") and not context.has_namespace("user")
 

@@ -71,6 +71,7 @@ print(*set(sys.modules) - before)
     assert set(done.stdout.split()) <= {
         "__future__",
         "ocipy",
+        "ocipy.linux.os",
         "ocipy.cgroups",
         "ocipy.cgroups.files",
         "ocipy.cgroups.layout",

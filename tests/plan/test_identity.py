@@ -342,14 +342,22 @@ def test_init_is_undumpable_before_the_containers_processes_can_see_it():
         entry_steps(("user", "pid")),
         entry_steps(("mount",), chroot=True, directory="/x"),
     ):
-        assert entry[-1] == steps.Clone(())
-        assert (entry[-2].op, entry[-2].arguments) == ("DUMPABLE", (0,))
+        clone = entry.index(steps.Clone(()))
+        assert (entry[clone - 1].op, entry[clone - 1].arguments) == ("DUMPABLE", (0,))
 
 
 def test_the_way_in_drops_the_hosts_groups_before_a_user_namespace_that_may_deny_it():
     names = [getattr(step, "op", type(step).__name__) for step in entry_steps(("user", "mount"))]
-    assert names == ["SETGROUPS", "JoinProcess", "BecomeRoot", "DUMPABLE", "Clone"]
+    assert names == ["SETGROUPS", "JoinProcess", "BecomeRoot", "DUMPABLE", "Clone", "JoinCgroup"]
     assert "SETGROUPS" not in [getattr(s, "op", "") for s in entry_steps(("user",), privileged=False)]
+
+
+def test_a_cgroup_namespace_is_joined_by_who_is_in_its_cgroup_already():
+    """Where cgroup2 is mounted with nsdelegate, a clone into a cgroup from inside the namespace is refused."""
+    entry = entry_steps(("pid", "cgroup"))
+    assert entry[0] == steps.JoinProcess(("pid",))
+    assert entry[-3:] == (steps.Clone(()), steps.JoinCgroup(), steps.JoinProcess(("cgroup",)))
+    assert entry_steps(("user", "cgroup"))[1] == steps.JoinProcess(("user", "cgroup"))
 
 
 def test_a_directory_is_entered_as_the_hosts_root_but_in_the_containers_mounts():
