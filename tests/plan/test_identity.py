@@ -353,7 +353,7 @@ def test_the_way_in_drops_the_hosts_groups_before_a_user_namespace_that_may_deny
 
 
 def test_a_cgroup_namespace_is_joined_by_who_is_in_its_cgroup_already():
-    """Where cgroup2 is mounted with nsdelegate, a clone into a cgroup from inside the namespace is refused."""
+    """Where cgroup2 is mounted with nsdelegate, a clone into a cgroup from inside one is refused."""
     entry = entry_steps(("pid", "cgroup"))
     assert entry[0] == steps.JoinProcess(("pid",))
     assert entry[-3:] == (steps.Clone(()), steps.JoinCgroup(), steps.JoinProcess(("cgroup",)))
