@@ -77,7 +77,11 @@ class Execution:
             raise StepError(step, error, step.pointer) from error
 
     def _init(self, group, root_steps):
-        """Send steps of init; the mounts that the root's steps will attach are made by the same program."""
+        """Send steps of init, and after them the making of the mounts that the root's steps will attach.
+
+        The root is begun while init makes them, but not before the steps have run: as long as "/" still
+        shares its mounts with the host's, whatever is attached would appear there.
+        """
         if self.channel is None:
             self.channel = channel.spawn(self.streams, self.preserve)
         for i, step in enumerate(group):
@@ -85,10 +89,17 @@ class Execution:
                 self._clone(group[: i + 1])
                 group = group[i + 1 :]
                 break
-        if group or root_steps:
+        self.settle()
+        if group:
+            self._program = self.channel.send(group, self.fds, (), self._made)
+        mounts = self.building().mounts(root_steps) if root_steps else ()
+        if mounts:
+            # init takes one program after the other: the first one's end is all that has to be waited for.
+            then = self.channel.send((), self.fds, mounts, self._made)
             self.settle()
-            mounts = self.building().mounts(root_steps) if root_steps else ()
-            self._program = self.channel.send(group, self.fds, mounts, self._made)
+            self._program = then
+        elif root_steps:
+            self.settle()
 
     def settle(self):
         """Wait for the program that init is running, if it is running one."""
