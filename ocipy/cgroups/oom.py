@@ -9,6 +9,7 @@ import os
 
 from ocipy.cgroups import files
 from ocipy.cgroups.figures import UNLIMITED, number, table
+from ocipy.errors import ContainerError, OcipyError, describe
 from ocipy.plan.cgroup_layout import UNIFIED
 from ocipy.record import Record
 
@@ -42,13 +43,19 @@ class Limit(Record):
         return f"cgroup {self.directory} is limited to {self.bytes} bytes by {self.file}{peak}"
 
 
-def explain(error: Exception, manager: Manager) -> Exception:
-    """An error, with the verdict on memory added to its words if it may be the OOM killer's work."""
-    if any(sign in str(error) for sign in SIGNS):
-        text = verdict(manager)
-        if text:
-            error.args = (f"{error.args[0]} ({text})", *error.args[1:])
-    return error
+def explain(error: Exception, manager: Manager, new: bool = False) -> Exception:
+    """An error with the verdict on memory added to its words: the same one, or another if it is not ours.
+
+    new: the container is, so whoever was killed in its cgroup has to do with the error; else its words must
+         sound like it
+    """
+    text = verdict(manager) if new or any(sign in str(error) for sign in SIGNS) else ""
+    if not text:
+        return error
+    if isinstance(error, OcipyError):
+        error.args = (f"{error.args[0]} ({text})", *error.args[1:])
+        return error
+    return ContainerError(f"{describe(error)} ({text})")
 
 
 def verdict(manager: Manager) -> str:

@@ -120,7 +120,7 @@ class Container:
             try:
                 self._start()
             except OcipyError as error:
-                self._explain_memory(error)
+                self._explain_memory(error, new=True)
                 self._kill_and_wait()
                 raise
             self._run_hooks("poststart")
@@ -328,10 +328,10 @@ class Container:
             self.warn_of_memory()
         return status
 
-    def _explain_memory(self, error):
+    def _explain_memory(self, error, new=False):
         from ocipy.cgroups import oom
 
-        oom.explain(error, self.cgroup)
+        oom.explain(error, self.cgroup, new)
 
     def warn_of_memory(self):
         """Say so if the OOM killer has killed any of its processes, and for whose limit."""

@@ -132,19 +132,23 @@ class _Making:
     def __exit__(self, kind, error, _):
         try:
             if kind:
-                if isinstance(error, OcipyError):
-                    self._explain_memory(error)
+                explained = self._explained(error)
                 self._undo()
+                if explained is not error:
+                    raise explained from error
             else:
                 self.entry.unlock()
         finally:
             if self.execution:
                 self.execution.close()
 
-    def _explain_memory(self, error):
+    def _explained(self, error):
+        """The error, or one that says that the OOM killer had to do with it."""
+        if not isinstance(error, (OcipyError, OSError)):
+            return error
         from ocipy.cgroups import oom
 
-        oom.explain(error, self.cgroup)
+        return oom.explain(error, self.cgroup, new=True)
 
     def run(self):
         """Do the plan up to the moment at which init could be told to wait for start."""

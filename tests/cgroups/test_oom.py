@@ -100,6 +100,15 @@ def test_only_an_error_that_may_come_of_it_is_explained_by_it(tmp_path, cause, e
     assert ("out of memory: 1 of" in str(error)) is explained
 
 
+def test_whatever_a_new_container_dies_of_is_explained_by_it(tmp_path):
+    """On cgroup v2 a process is born in its cgroup, and may be gone when we look for its namespaces."""
+    manager = from_paths({"": str(v2(tmp_path / "web", limit=MIB, kills=1, own=1))})
+    error = oom.explain(OSError(2, 'openat2("1380/ns/mnt")'), manager, new=True)
+    assert isinstance(error, ContainerError)
+    words = 'openat2("1380/ns/mnt"): ENOENT: no such file or directory (out of memory: 1 of'
+    assert str(error).startswith(words)
+
+
 def test_an_error_that_has_nothing_to_do_with_memory_stays_as_it_is(tmp_path):
     manager = from_paths({"": str(v2(tmp_path / "web", kills=1))})
     assert str(oom.explain(ContainerError("container not running"), manager)) == "container not running"

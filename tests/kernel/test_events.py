@@ -14,6 +14,7 @@ pytestmark = pytest.mark.kernel
 
 # What runc's documents may lack, for it is zero, or have and ours not: newer ones have left it out again.
 OPTIONAL = {
+    "blkio",
     "event_count",
     "cache",
     "max",

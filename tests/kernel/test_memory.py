@@ -66,6 +66,7 @@ def test_the_limit_of_a_cgroup_above_is_named(limited):
     try:
         if version("memory") == 2:
             (memory_point() / "cgroup.subtree_control").write_text("+memory")
+            (pod / "memory.swap.max").write_text("0")
         (pod / limit_file()).write_text(str(20 * MIB))
         limited.linux["resources"]["memory"] = {"limit": 100 * MIB}
         limited.linux["cgroupsPath"] = f"/{pod.name}/web"

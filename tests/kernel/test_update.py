@@ -51,10 +51,10 @@ def update(box, *flags, status=0, **change):
 def test_a_memory_limit_is_felt_and_lifted(web):
     version("memory")
     assert allocates(web, 48 * MIB)
-    update(web, "--memory", "16m")
+    update(web, "--memory", "16m", "--memory-swap", "16m")
     assert control(web, "memory", "memory.limit_in_bytes", "memory.max") == str(16 * MIB)
     assert not allocates(web, 48 * MIB)
-    update(web, "--memory", str(64 * MIB))
+    update(web, "--memory", str(64 * MIB), "--memory-swap", "64m")
     assert allocates(web, 48 * MIB)
     assert web.state()["status"] == "running"
 
