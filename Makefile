@@ -9,7 +9,9 @@ PYTHON ?= $(firstword $(foreach p,/usr/bin/python3 python3 python3.14 python3.13
 
 # The official schemas, which tests compare ours with; they are not part of this repository.
 OCIPY_ORACLE ?= $(abspath $(firstword $(wildcard ../*/oracle)))
-export OCIPY_ORACLE PYTHON
+# A command that boots a machine with another kernel: see tools/test-vm.
+OCIPY_VM ?= $(abspath $(firstword $(wildcard ../*/vm/vm)))
+export OCIPY_ORACLE OCIPY_VM PYTHON
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -67,6 +69,14 @@ run: ## run a container: install what is missing, build, make a demo bundle, run
 .PHONY: test
 test: deps build ## run the tests (TESTS=tests/plan ARGS=-x narrow it)
 	$(PYTEST) $(TESTS) $(ARGS)
+
+# What can run where there is no cgroup v2 is run by `make test`; TESTS="tests/kernel tests/cli" runs all there.
+VM_TESTS = $(addprefix tests/kernel/test_,cgroup_devices.py cgroup_manager.py cgroup_v2.py limits.py update.py \
+    events.py memory.py cycles.py) tests/cli/test_pause.py tests/cli/test_ps.py tests/cli/test_exec.py
+
+.PHONY: test-vm
+test-vm: $(VENV)/installed build ## run the tests of limits on cgroup v2, in a machine that $OCIPY_VM boots
+	tools/test-vm $(if $(filter command line,$(origin TESTS)),$(TESTS),$(VM_TESTS))
 
 # Each has its say, whatever the others found.
 .PHONY: check
