@@ -109,6 +109,8 @@ class Channel:
             packed = b"".join(fd.to_bytes(4, "little") for fd in (memory, *table))
             rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)]
             self.socket.sendmsg([protocol.REQUEST], rights, _socket.MSG_NOSIGNAL)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # init has ended: what it said of the program before this one is still to be read
         finally:
             os.close(memory)
 
@@ -178,8 +180,10 @@ class Program:
     def _next(self):
         try:
             message, fd = self.channel._read()
-        except ConnectionResetError:  # it ended before it had read all that we sent
-            message, fd = b"", None
+        except ConnectionResetError:
+            # It ended before it had read all that we sent; the kernel says so before it hands out what is
+            # still there: the answer that tells why.
+            message, fd = self.channel._read()
         if not message:
             step = self.origin[0]
             raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer)
