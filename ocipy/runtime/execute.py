@@ -42,6 +42,15 @@ class Execution:
     # ------------------------------------------------------------ the loop
 
     def run(self, plan_steps):
+        try:
+            self._run(plan_steps)
+        except (OSError, OcipyError):
+            # If init has failed meanwhile, what failed here is but a consequence: its /proc is gone, say.
+            if self._program:
+                self._program.finish()
+            raise
+
+    def _run(self, plan_steps):
         groups = [(where, list(group)) for where, group in groupby(plan_steps, lambda step: step.where)]
         for i, (where, group) in enumerate(groups):
             if where == "init":
