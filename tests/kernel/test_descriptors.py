@@ -1,5 +1,6 @@
 """What a program inherits of descriptors: three streams, what it is meant to have, and nothing else."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -16,16 +17,13 @@ LS = ["0", "1", "2", "3"]
 
 @pytest.fixture
 def leaked():
-    """How to start a command whose caller is careless: 10 and 251 are open and inheritable, as engines do."""
+    """How to start a command whose caller is careless: some descriptors are open and inheritable."""
     reader, writer = os.pipe()
-
-    def leak():
-        os.dup2(writer, 10)
-        os.dup2(writer, 251)
-
-    yield {"preexec_fn": leak, "pass_fds": (10, 251)}
-    os.close(reader)
-    os.close(writer)
+    # Engines leave 10 and 251; here any number near those, for the former may be taken.
+    copies = [fcntl.fcntl(writer, fcntl.F_DUPFD, number) for number in (10, 251)]
+    yield {"pass_fds": copies}
+    for fd in (reader, writer, *copies):
+        os.close(fd)
 
 
 def low(*given):

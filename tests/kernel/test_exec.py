@@ -75,9 +75,9 @@ def test_without_a_mount_namespace_it_is_in_the_containers_root(box):
 
 
 def test_it_is_in_the_containers_cgroups(sleeper):
-    seen = sleeper.exec("cat", "/proc/self/cgroup")
-    ours = open(f"/proc/{sleeper.pid}/cgroup").read()
-    assert seen == ours
+    file = sleeper.bundle / "pid"
+    sleeper.exec("sleep", "1001", flags=("--detach", "--pid-file", file))
+    assert sleeper.proc("cgroup", pid=int(file.read_text())) == sleeper.proc("cgroup")
 
 
 def test_it_may_be_put_into_a_cgroup_below(box):

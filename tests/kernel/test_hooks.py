@@ -188,6 +188,7 @@ def test_start_container_is_held_by_the_containers_seccomp(box, hooks):
 @pytest.mark.parametrize("kind", CONTAINER_KINDS)
 def test_hooks_inside_are_in_the_containers_cgroups(box, hooks, kind):
     box.linux["cgroupsPath"] = f"/{box.id}"
+    box.without("cgroup")
     hooks.add(kind, "cat /proc/self/cgroup > cgroup")
     box.run("true")
     paths = {line.split(":", 2)[2] for line in hooks.read("cgroup").splitlines()}

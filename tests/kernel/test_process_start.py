@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -256,16 +257,23 @@ def test_a_name_found_in_the_path_is_explained_as_well(box):
 
 
 def elf_of(path, machine=None, interpreter=None):
-    """The host's own program, changed."""
-    image = bytearray(path.read_bytes() if hasattr(path, "read_bytes") else open(path, "rb").read())
+    """A program of this host, changed."""
+    image = bytearray(Path(path).read_bytes())
     if machine:
         image[18:20] = machine.to_bytes(2, "little")
     if interpreter:
-        at = image.index(b"/ld-linux") - 6
-        start = image.rindex(b"\0", 0, at + 6) + 1
-        end = image.index(b"\0", start)
-        image[start:end] = interpreter.encode().ljust(end - start, b"\0")
+        at, size = interpreter_of(image)
+        image[at : at + size] = interpreter.encode().ljust(size, b"\0")
     return bytes(image)
+
+
+def interpreter_of(image):
+    """(offset, size) of the PT_INTERP segment of a 64 bit program, None without one.  Source: elf(5)."""
+    table, entry, count = (int.from_bytes(image[a : a + n], "little") for a, n in ((32, 8), (54, 2), (56, 2)))
+    for at in range(table, table + entry * count, entry):
+        if int.from_bytes(image[at : at + 4], "little") == 3:
+            return tuple(int.from_bytes(image[at + n : at + n + 8], "little") for n in (8, 32))
+    return None
 
 
 def test_a_program_for_another_machine(box):
@@ -279,7 +287,7 @@ def test_a_program_for_another_machine(box):
 
 def test_a_program_whose_loader_is_missing(box):
     true = shutil.which("true")
-    need(b"/ld-linux" in open(true, "rb").read(), "needs a dynamic /bin/true")
+    need(interpreter_of(Path(true).read_bytes()), "needs a dynamic /bin/true")
     box.script("/tool", elf_of(true, interpreter="/lib/ld-nope.so"))
     expected = 'exec: "/tool": no such file or directory (its ELF interpreter /lib/ld-nope.so does not exist)'
     assert why(box, "/tool", "start") == expected
