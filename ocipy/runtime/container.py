@@ -128,7 +128,7 @@ class Container:
             relay_to(relay)
         elif relay:
             try:
-                relay.forward(self._document["pid"])
+                relay.forward(self._document["pid"], self._private["started"])
             finally:
                 relay.close()
 

@@ -12,7 +12,7 @@ import select
 
 from ocipy.errors import OcipyError
 from ocipy.linux import os
-from ocipy.linux.syscalls import pidfd_open
+from ocipy.runtime import process
 
 BARRIER_DEADLINE = 30.0  # seconds in which a service manager answers, if it knows BARRIER=1
 MESSAGE = 4096
@@ -42,11 +42,14 @@ class Relay:
     def close(self):
         self.socket.close()
 
-    def forward(self, pid):
-        """Wait until the container is ready, or has ended, and pass on that it is."""
-        try:
-            pidfd = pidfd_open(pid)
-        except ProcessLookupError:
+    def forward(self, pid, started):
+        """Wait until the container is ready, or has ended, and pass on that it is.
+
+        pid, started: of its first process, as `process.hold` takes them
+        """
+        pidfd = process.hold(pid, started)
+        if pidfd is None:
+            self.receive(pid)
             return
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
