@@ -10,8 +10,7 @@ from ocipy.plan.compile import compile
 from ocipy.plan.facts import Options
 from ocipy.runtime import host, process, streams
 from ocipy.runtime.container import Container, listen
-from ocipy.runtime.execute import Execution
-from ocipy.runtime.filters import agent_of, bound
+from ocipy.runtime.execute import Execution, confined
 from ocipy.runtime.store import check_id
 from ocipy.spec import jsontext
 
@@ -114,9 +113,8 @@ class _Making:
     """A container between mkdir of its state and `created`; leaving it with an error undoes everything."""
 
     def __init__(self, runtime, planned):
-        self.plan = bound(planned.plan, runtime.root)
+        self.plan, self.agent = confined(planned.plan, planned.config, runtime.root)
         self.config = planned.config
-        self.agent = agent_of(self.plan, self.config)
         self.preserve = planned.options.preserve_fds
         self.cgroup = planned.cgroup(runtime.cgroup_manager)
         self.entry = runtime.store.create(planned.options.id)

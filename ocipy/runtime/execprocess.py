@@ -8,8 +8,7 @@ from ocipy.linux import os
 from ocipy.plan import steps
 from ocipy.plan.execprocess import compile_exec
 from ocipy.runtime import enter, host, lifecycle, process
-from ocipy.runtime.execute import Execution
-from ocipy.runtime.filters import agent_of, bound
+from ocipy.runtime.execute import Execution, confined
 
 
 def run(
@@ -83,16 +82,15 @@ def _execute(container, asked, inherited, cgroup):
             made = compile_exec(
                 container.config, asked, enter.options_of(container, env), facts, entry, denied
             )
-            return bound(made, container.runtime.root)
+            return confined(made, container.config, container.runtime.root)
 
-        made = plan(inherited.env)
-        notified = agent_of(made, container.config)
+        made, notified = plan(inherited.env)
         for warning in made.warnings:
             container.runtime.warn(warning)
         cut = made.create.index(steps.JoinCgroup())
         execution.run(made.create[:cut])
         if inherited.env:
-            made = plan(_for_pid(inherited.env, enter.pid_inside(execution.pid, proc)))
+            made, _ = plan(_for_pid(inherited.env, enter.pid_inside(execution.pid, proc)))
         execution.run(made.create[cut:])
         execution.start_steps = made.start
     except BaseException as error:  # noqa: BLE001 - raised again, in better words

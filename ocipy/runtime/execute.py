@@ -15,6 +15,15 @@ from ocipy.plan import steps
 from ocipy.runtime import channel, host, process
 
 
+def confined(plan, config, root):
+    """(the plan as this host can do it, the agent that its seccomp filter notifies or None)."""
+    if not plan.has(steps.LoadSeccomp):
+        return plan, None
+    from ocipy.runtime import filters
+
+    return filters.confine(plan, config, root)
+
+
 class Execution:
     """The making of one container, or of one more process in it.
 

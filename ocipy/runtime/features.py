@@ -6,9 +6,9 @@ Source: runtime-spec features.md, features-linux.md.
 from __future__ import annotations
 
 import ocipy
-from ocipy.plan import compile, identity, naming, scheduling, seccomp
+from ocipy.plan import compile, identity, naming, profile, scheduling, seccomp
 from ocipy.runtime.create import LATER_HOOKS
-from ocipy.runtime.seccomp import supported_flags
+from ocipy.runtime.filters import supported_flags
 
 
 def document():
@@ -24,9 +24,9 @@ def document():
             "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
             "seccomp": {
                 "enabled": True,
-                "actions": sorted(seccomp.ACTIONS),
-                "operators": sorted(seccomp.OPERATORS),
-                "archs": sorted(f"SCMP_ARCH_{name.upper()}" for name in seccomp.ARCHITECTURES),
+                "actions": sorted(profile.ACTIONS),
+                "operators": sorted(profile.OPERATORS),
+                "archs": sorted(f"SCMP_ARCH_{name.upper()}" for name in profile.ARCHITECTURES),
                 "knownFlags": sorted(seccomp.FLAGS),
                 "supportedFlags": sorted(supported_flags()),
             },

@@ -10,7 +10,6 @@ kept is no reason to fail, and what is not used for long gives way to what is.
 
 from __future__ import annotations
 
-import time
 from _blake2 import blake2b
 
 from ocipy.linux import os
@@ -124,7 +123,9 @@ def _write(directory, name, content):
 
 def _tidy(directory):
     """Remove the files that were kept longest, until there are few enough, and those that no one finishes."""
-    kept, now = [], time.time()
+    from time import time
+
+    kept, now = [], time()
     for name in os.listdir(directory):
         try:
             age = now - os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime

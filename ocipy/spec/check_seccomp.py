@@ -39,6 +39,21 @@ def check(seccomp: dict[str, Any], pointer: str, found: Findings) -> None:
                     "seccomp-arg-index", message, pointer, "syscalls", index, "args", place, "index"
                 )
     _listener(seccomp, notifies, pointer, found)
+    asked = notifies and default != "SCMP_ACT_NOTIFY"
+    if asked and not any(_passes(seccomp, name) for name in ("sendmsg", "sendmmsg")):
+        message = (
+            "init hands the listener over by sendmsg or sendmmsg: the profile must let one of them through"
+        )
+        found.problem("seccomp-hand-over", message, pointer)
+
+
+def _passes(seccomp: dict[str, Any], name: str) -> bool:
+    """Is a call let through, whatever its arguments are?"""
+    rules = [rule for rule in seccomp.get("syscalls", ()) if name in rule["names"]]
+    actions = {rule["action"] for rule in rules}
+    if all(rule.get("args") for rule in rules):
+        actions.add(seccomp["defaultAction"])
+    return actions <= {"SCMP_ACT_ALLOW", "SCMP_ACT_LOG"}
 
 
 def _listener(seccomp: dict[str, Any], notifies: bool, pointer: str, found: Findings) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocipy.errors import ConfigError
-from ocipy.plan import seccomp as plan
+from ocipy.plan import profile as plan
 from ocipy.runtime import seccomp
 from tests.conftest import need
 from tests.seccomp import profiles
@@ -46,7 +46,7 @@ def libseccomp():
 
 
 def compiled(document):
-    return Program(seccomp.compile(plan.request(document), "/linux/seccomp")[0])
+    return Program(seccomp.compile(document, "/linux/seccomp")[0])
 
 
 # ---------------------------------------------------------------- the profile, read by hand

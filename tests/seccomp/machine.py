@@ -1,6 +1,6 @@
 """The kernel's classic BPF machine, as far as seccomp filters use it: what a program returns for a call."""
 
-from ocipy.plan.seccomp import ACTIONS, ENOSYS
+from ocipy.plan.profile import ACTIONS, ENOSYS
 
 X86_64, X86 = 0xC000003E, 0x40000003
 MEMORY = 16

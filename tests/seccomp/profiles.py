@@ -1,6 +1,6 @@
 """Profiles for tests: one of the shape that docker's default has, and small ones."""
 
-from ocipy.plan.seccomp import ARCHITECTURES
+from ocipy.plan.profile import ARCHITECTURES
 
 #: What an ordinary program may call, as x86_64 and x86 name it.
 ORDINARY = """

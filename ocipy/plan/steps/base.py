@@ -83,6 +83,10 @@ class Plan(Record):
     start: tuple[Any, ...] = ()
     warnings: tuple[Any, ...] = ()
 
+    def has(self, kind: type[Step]) -> bool:
+        """Is there a step of this kind?"""
+        return any(isinstance(step, kind) for step in (*self.create, *self.start))
+
     def __str__(self) -> str:
         return "\n".join(
             f"{step}{f'  [{step.pointer}]' if step.pointer else ''}" for step in (*self.create, *self.start)
