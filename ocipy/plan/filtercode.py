@@ -6,7 +6,11 @@ lets through.  So what a program answers is read off it as ranges of numbers, wh
 
     load arch                        one comparison for each architecture
     load nr, >= 183? >= 91? ...      of its own; a leaf returns, or goes on to
-    load an argument ...             what compares arguments, as libseccomp wrote it
+    load an argument ...             what compares arguments
+
+Arguments are compared by rules that are given, where they are: libseccomp 2.5.4 confuses the halves of an
+argument when rules of one call compare it in several ways (with "a0 <= 9 or a0 >= 1 << 32" it lets 100 pass).
+Elsewhere it is done as libseccomp wrote it.
 
 The ranges are exact: along each path through the program the numbers that take it are a union of ranges,
 because all that it can do with a number is to compare it with constants.  What this reader does not know,
@@ -20,15 +24,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ocipy.plan.profile import instruction
+from ocipy.plan.profile import OPERATORS, instruction
+from ocipy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     Instruction = tuple[int, int, int, int]  # code, jt, jf, k
     Ranges = list[tuple[int, int]]  # first and last number of each, in order
-    #: An instruction that returns, or the index of the one from which on arguments decide.
-    Answer = Instruction | int
-    Table = list[tuple[int, int, Answer]]  # first number, last number, what they get; in order
 
 LOAD, AND, JUMP, EQUAL, GREATER, GREATER_EQUAL, SET, RETURN = 0x20, 0x54, 0x05, 0x15, 0x25, 0x35, 0x45, 0x06
 NR, ARCH, IP = 0, 4, 8  # offsets in struct seccomp_data; arguments follow
@@ -36,17 +40,40 @@ _LAST = 0xFFFFFFFF
 _REACH = 250  # a conditional jump goes over 255 instructions, and one more may have to be put between
 
 
+_NE, _LT, _LE, _EQ, _GE, _GT, _MASKED_EQ = OPERATORS.values()
+
+
 class Unknown(Exception):
     """The program does what this module does not understand."""
 
 
-def rewrite(program: bytes) -> bytes:
-    """A program that returns what `program` does for every call, in fewer instructions if that can be had."""
+class Decision(Record):
+    """What becomes of a call by its arguments: `action` if one of the alternatives holds, else `otherwise`.
+
+    Alternatives are comparisons that all have to hold: (argument, operator, value, second value) each.
+    """
+
+    action: int
+    otherwise: int
+    alternatives: tuple[tuple[tuple[int, int, int, int], ...], ...]
+
+
+if TYPE_CHECKING:
+    #: An instruction that returns; where arguments decide: how, or the index of the one where they begin to.
+    Answer = Instruction | int | Decision
+    Table = list[tuple[int, int, Answer]]  # first number, last number, what they get; in order
+
+
+def rewrite(program: bytes, decisions: Mapping[int, Mapping[int, Decision]] | None = None) -> bytes:
+    """A program that returns what `program` does for every call, in fewer instructions if that can be had.
+
+    decisions: architecture -> number -> what decides on that call instead
+    """
     try:
-        made = _Writer(_read(program)).write()
+        made = _Writer(_read(program)).write(decisions or {})
     except Unknown:
         return program
-    return made if len(made) < len(program) else program
+    return made if decisions or len(made) < len(program) else program
 
 
 def _read(program: bytes) -> list[Instruction]:
@@ -140,6 +167,21 @@ def _joined(found: Table) -> Table:
     return made
 
 
+def decided(table: Table, decisions: Mapping[int, Decision]) -> Table:
+    """A table in which some numbers are decided otherwise."""
+    made: Table = []
+    for first, last, answer in table:
+        start = first
+        for number in sorted(n for n in decisions if first <= n <= last):
+            if start < number:
+                made.append((start, number - 1, answer))
+            made.append((number, number, decisions[number]))
+            start = number + 1
+        if start <= last:
+            made.append((start, last, answer))
+    return _joined(made)
+
+
 # ---------------------------------------------------------------- the new program
 
 
@@ -154,14 +196,20 @@ class _Writer:
         self.made: list[Instruction] = []  # the last one first
         self.places: dict[int, int] = {}  # index in the old program -> place
         self.returns: dict[Instruction, int] = {}  # -> the nearest place of such a one
+        self.decisions: dict[Decision, int] = {}  # -> the place where it begins
 
-    def write(self) -> bytes:
+    def write(self, decisions: Mapping[int, Mapping[int, Decision]]) -> bytes:
         known = architectures(self.code)
         stranger = next(n for n in range(len(known) + 1) if n not in known)
-        by_arch = {arch: answers(self.code, arch) for arch in known}
+        by_arch = {arch: decided(answers(self.code, arch), decisions.get(arch, {})) for arch in known}
         others = answers(self.code, stranger)
         tables = [*by_arch.values(), others]
         self._arguments({answer for table in tables for _, _, answer in table if isinstance(answer, int)})
+        for decision in [
+            answer for table in tables for _, _, answer in table if isinstance(answer, Decision)
+        ]:
+            if decision not in self.decisions:
+                self.decisions[decision] = self._decide(decision)
         entries = {arch: self._numbers(table) for arch, table in reversed(by_arch.items())}
         target = self._numbers(others)
         for arch, entry in entries.items():
@@ -230,7 +278,44 @@ class _Writer:
         return self._put((LOAD, 0, 0, NR), self._search(table))
 
     def _answer(self, answer: Answer) -> int:
+        if isinstance(answer, Decision):
+            return self.decisions[answer]
         return self.places[answer] if isinstance(answer, int) else self._return(answer)
+
+    # ------------------------------------------------------------ arguments
+
+    def _decide(self, decision: Decision) -> int:
+        target = self._return((RETURN, 0, 0, decision.otherwise))
+        for comparisons in reversed(decision.alternatives):
+            holds = self._return((RETURN, 0, 0, decision.action))
+            for comparison in reversed(comparisons):
+                holds = self._compare(comparison, holds, target)
+            target = holds
+        return target
+
+    def _compare(self, comparison: tuple[int, int, int, int], yes: int, no: int) -> int:
+        """Go on at one of two places by an argument of 64 bits, in two halves.  Little-endian as all here."""
+        argument, operator, value, second = comparison
+        if operator in (_NE, _LT, _LE):
+            yes, no = no, yes
+        mask = (1 << 64) - 1
+        if operator == _MASKED_EQ:
+            mask, value = value, second & value
+        kind = {_GT: GREATER, _LE: GREATER, _GE: GREATER_EQUAL, _LT: GREATER_EQUAL}.get(operator, EQUAL)
+        low = self._half(argument, 0, mask, self._branch(kind, value & _LAST, yes, no))
+        if mask >> 32 == 0:
+            return low
+        high = self._branch(EQUAL, value >> 32, low, no)
+        if kind != EQUAL:
+            high = self._branch(GREATER, value >> 32, yes, high)
+        return self._half(argument, 32, mask, high)
+
+    def _half(self, argument: int, shift: int, mask: int, following: int) -> int:
+        """Load 32 bits of an argument, those of the mask."""
+        mask = mask >> shift & _LAST
+        if mask != _LAST:
+            following = self._put((AND, 0, 0, mask), following)
+        return self._put((LOAD, 0, 0, 16 + 8 * argument + shift // 8), following)
 
     def _search(self, table: Table) -> int:
         if len(table) == 1:

@@ -52,6 +52,9 @@ X32_BIT = 0x40000000  # asm/unistd.h: set in the numbers of x32, which shares AU
 AUDIT_ARCH_X86_64, AUDIT_ARCH_ARM = 0xC000003E, 0x40000028
 _APART = {AUDIT_ARCH_X86_64: X32_BIT, AUDIT_ARCH_ARM: 0x000F0000}
 
+#: Calls that others go through on some architectures: socketcall(2), ipc(2).
+MULTIPLEXERS = ("socketcall", "ipc")
+
 MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS of linux/bpf_common.h
 
 

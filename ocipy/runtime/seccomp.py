@@ -6,7 +6,7 @@ import errno
 
 from ocipy.errors import ConfigError, Problem, describe
 from ocipy.plan import profile
-from ocipy.plan.filtercode import rewrite
+from ocipy.plan.filtercode import Decision, rewrite
 
 
 def compile(document, pointer):
@@ -36,7 +36,7 @@ def compile(document, pointer):
         program = made.program()
     if request.known:
         program = _prefix(libseccomp, request.known, [libseccomp.native(), *tokens]) + program
-    program = rewrite(program)
+    program = rewrite(program, _decisions(libseccomp, request, [libseccomp.native(), *tokens]))
     length = len(program) // 8
     if length > profile.MAX_INSTRUCTIONS:
         message = f"is a filter of {length} instructions, the kernel takes {profile.MAX_INSTRUCTIONS}"
@@ -65,3 +65,22 @@ def _prefix(libseccomp, names, tokens):
     numbers = {token: [libseccomp.number(token, name) for name in names] for token in tokens}
     x32 = [number & ~profile.X32_BIT for number in numbers.pop(libseccomp.arch("x32"), ()) if number >= 0]
     return profile.enosys_prefix(profile.newest_of(numbers), max(x32, default=None))
+
+
+def _decisions(libseccomp, request, tokens):
+    """What arguments decide, where a profile leaves no doubt: architecture -> number -> Decision."""
+    found = {}
+    for token in dict.fromkeys(tokens):
+        numbers = {}
+        for rule in request.rules:
+            for name in rule.names:
+                numbers.setdefault(libseccomp.number(token, name), []).append(rule)
+        for name in profile.MULTIPLEXERS:  # rules of the calls that go through it are rules for it too
+            numbers.pop(libseccomp.number(token, name), None)
+        arch = profile.AUDIT_ARCH_X86_64 if token == libseccomp.arch("x32") else token
+        found.setdefault(arch, {}).update(
+            (number, Decision(rules[0].action, request.default, tuple(rule.comparisons for rule in rules)))
+            for number, rules in numbers.items()
+            if number >= 0 and all(rule.comparisons and rule.action == rules[0].action for rule in rules)
+        )
+    return found

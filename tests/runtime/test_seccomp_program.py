@@ -267,6 +267,26 @@ def test_an_argument_that_is_named_twice_has_alternatives(libseccomp):
         assert (program(X86_64, 135, arguments) == ALLOW) is bool(allowed)
 
 
+def test_halves_of_an_argument_are_not_confused(libseccomp):
+    """libseccomp 2.5.4 lets 100 pass here, and so do runtimes that load what it makes."""
+    program = compiled(profile(rule("read", args=[(0, "LE", 9), (0, "GE", 1 << 32)])))
+    for first, allowed in ((9, 1), (10, 0), (100, 0), ((1 << 32) - 1, 0), (1 << 32, 1), ((1 << 40) + 10, 1)):
+        assert (program(X86_64, 0, (first,)) == ALLOW) is bool(allowed)
+
+
+def test_a_value_outside_of_its_mask_counts_as_far_as_the_mask_goes(libseccomp):
+    program = compiled(profile(rule("read", args=[(0, "MASKED_EQ", 0xFF, 0xFF00)])))
+    assert [program(X86_64, 0, (first,)) == ALLOW for first in (0, 0xFF00, 0xFFFF)] == [True, True, False]
+
+
+def test_rules_of_several_actions_are_as_libseccomp_orders_them(libseccomp):
+    some = [rule("read", action="ERRNO", errno=9, args=[(0, "EQ", 7)]), rule("read", args=[(1, "EQ", 5)])]
+    program = compiled(profile(*some))
+    assert program(X86_64, 0, (7, 6)) == ERRNO | 9
+    assert program(X86_64, 0, (6, 5)) == ALLOW
+    assert program(X86_64, 0, (6, 6)) == ERRNO | 1
+
+
 @pytest.mark.parametrize(
     ("document", "pointer", "rule_name", "text"),
     [
