@@ -21,8 +21,14 @@ def failed(error, name, *arguments) -> OSError:
     return OSError(error, f"{name}({', '.join(map(_show, arguments))})")
 
 
+class Shown(str):
+    """Text that stands among the arguments of a failed call as it is; other text is quoted."""
+
+    __slots__ = ()
+
+
 def _show(argument):
-    if isinstance(argument, str):
+    if isinstance(argument, str) and not isinstance(argument, Shown):
         return f'"{argument}"'
     return str(argument)
 
@@ -41,11 +47,11 @@ def _do(name, number, shown, *arguments):
 def fd_text(fd):
     """A descriptor as strace -y shows it: ``5<"/proc">``.  Only for errors: it costs a readlink."""
     if fd == const.AT_FDCWD:
-        return "AT_FDCWD"
+        return Shown("AT_FDCWD")
     try:
-        return f'{fd}<"{os.readlink(f"/proc/self/fd/{fd}")}">'
+        return Shown(f'{fd}<"{os.readlink(f"/proc/self/fd/{fd}")}">')
     except OSError:
-        return str(fd)
+        return Shown(fd)
 
 
 def _raise(error, name, *arguments) -> NoReturn:
@@ -61,7 +67,7 @@ def openat2(dirfd, path, flags, mode=0, resolve=0):
     )
     result = call(_syscall.SYS_openat2, dirfd, _path(path), how, 24)
     if result < 0:
-        _raise(-result, "openat2", fd_text(dirfd), path, f"flags={flags:#x} resolve={resolve:#x}")
+        _raise(-result, "openat2", fd_text(dirfd), path, Shown(f"flags={flags:#x} resolve={resolve:#x}"))
     return result
 
 
@@ -69,7 +75,7 @@ def open_tree(dirfd, path, flags):
     """open_tree(2), close-on-exec always.  Since Linux 5.2."""
     result = call(_syscall.SYS_open_tree, dirfd, _path(path), flags | const.OPEN_TREE_CLOEXEC)
     if result < 0:
-        _raise(-result, "open_tree", fd_text(dirfd), path, f"{flags:#x}")
+        _raise(-result, "open_tree", fd_text(dirfd), path, Shown(f"{flags:#x}"))
     return result
 
 
@@ -77,7 +83,9 @@ def move_mount(from_fd, from_path, to_fd, to_path, flags):
     """move_mount(2).  Since Linux 5.2."""
     result = call(_syscall.SYS_move_mount, from_fd, _path(from_path), to_fd, _path(to_path), flags)
     if result < 0:
-        _raise(-result, "move_mount", fd_text(from_fd), from_path, fd_text(to_fd), to_path, f"{flags:#x}")
+        _raise(
+            -result, "move_mount", fd_text(from_fd), from_path, fd_text(to_fd), to_path, Shown(f"{flags:#x}")
+        )
 
 
 def mount_setattr(dirfd, path, flags, attr_set=0, attr_clr=0, propagation=0, userns_fd=0):
@@ -85,8 +93,8 @@ def mount_setattr(dirfd, path, flags, attr_set=0, attr_clr=0, propagation=0, use
     attr = b"".join(n.to_bytes(8, "little") for n in (attr_set, attr_clr, propagation, userns_fd))
     result = call(_syscall.SYS_mount_setattr, dirfd, _path(path), flags, attr, len(attr))
     if result < 0:
-        what = f"set={attr_set:#x} clr={attr_clr:#x} propagation={propagation:#x}"
-        _raise(-result, "mount_setattr", fd_text(dirfd), path, f"{flags:#x}", what)
+        what = Shown(f"set={attr_set:#x} clr={attr_clr:#x} propagation={propagation:#x}")
+        _raise(-result, "mount_setattr", fd_text(dirfd), path, Shown(f"{flags:#x}"), what)
 
 
 FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE, FSCONFIG_CMD_RECONFIGURE = 0, 1, 6, 7
@@ -124,26 +132,26 @@ def fspick(fd):
 
 def umount2(path, flags):
     """umount2(2)."""
-    return _do("umount2", _syscall.SYS_umount2, (path, f"{flags:#x}"), _path(path), flags)
+    return _do("umount2", _syscall.SYS_umount2, (path, Shown(f"{flags:#x}")), _path(path), flags)
 
 
 def fchownat(dirfd, path, uid, gid, flags):
     """fchownat(2): unlike os.chown it takes AT_EMPTY_PATH, for what is held by O_PATH."""
     result = call(_syscall.SYS_fchownat, dirfd, _path(path), uid, gid, flags)
     if result < 0:
-        _raise(-result, "fchownat", fd_text(dirfd), path, uid, gid, f"{flags:#x}")
+        _raise(-result, "fchownat", fd_text(dirfd), path, uid, gid, Shown(f"{flags:#x}"))
 
 
 def unshare(flags):
     """unshare(2)."""
-    return _do("unshare", _syscall.SYS_unshare, (f"{flags:#x}",), flags)
+    return _do("unshare", _syscall.SYS_unshare, (Shown(f"{flags:#x}"),), flags)
 
 
 def setns(fd, nstype):
     """setns(2)."""
     result = call(_syscall.SYS_setns, fd, nstype)
     if result < 0:
-        _raise(-result, "setns", fd_text(fd), f"{nstype:#x}")
+        _raise(-result, "setns", fd_text(fd), Shown(f"{nstype:#x}"))
 
 
 def setfsuid(uid):

@@ -142,7 +142,7 @@ LAWS = (
     ),
     Law(
         ("Clone",),
-        ("SetHostname", "SetDomainname", "LoopbackUp", "Propagation", *_BUILDING, *_HOOKS, "EnterRoot"),
+        ("SetHostname", "SetDomainname", "LoopbackUp", "Isolate", *_BUILDING, *_HOOKS, "EnterRoot"),
         "they belong to the namespaces that the clone makes",
         "namespaces(7)",
     ),
@@ -154,6 +154,12 @@ LAWS = (
         unless="rootless",
     ),
     # ------------------------------------------------------------ the root
+    Law(
+        ("Isolate",),
+        ("AttachRoot", *_BUILDING),
+        "a clone of a mount that is shared with the host would share with it what is mounted inside",
+        "mount_namespaces(7)",
+    ),
     Law(
         ("AttachRoot",),
         (*_BUILDING, "SetMountAttr", *_RESTRICTING, "EnterRoot"),

@@ -63,7 +63,7 @@ def _root_mount(context: Context, path: str) -> list[Step]:
         raise ConfigError(Problem(pointer, message, "private-without-pivot"))
     parent = "slave" if asked in ("slave", "rslave") else "private"
     return [
-        steps.Propagation(first, pointer=pointer),
+        steps.Isolate(first, pointer=pointer),
         steps.AttachRoot(path, pointer="/root/path", parent=parent),
     ]
 

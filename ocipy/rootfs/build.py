@@ -26,6 +26,7 @@ def _hide_host(session, step):
 
 
 EFFECTS = {
+    plan_steps.Isolate: mounting.isolate,
     plan_steps.AttachRoot: mounting.attach_root,
     plan_steps.DetachRoot: mounting.detach_root,
     plan_steps.MountFs: mounting.mount_fs,

@@ -11,7 +11,7 @@ def hint(step, error):
     """A guess in words, or ""."""
     number = getattr(error, "errno", None)
     call = str(getattr(error, "strerror", "")).partition("(")[0]
-    if call in ("openat2", "mkdirat", "mknodat") and number == errno.EROFS:
+    if call in ("mkdirat", "mknodat") and number == errno.EROFS:
         return "the place of the mount is missing, and the filesystem there is read-only"
     if number == errno.ELOOP:
         return "a symlink leads in a circle, or through a magic link of procfs"

@@ -36,6 +36,12 @@ def attach(mount, target):
     move_mount(mount, "", target, "", _ONTO)
 
 
+def isolate(session, step):
+    """Before anything is cloned: a clone of a mount that the host shares shares what is mounted in it."""
+    flag, recursive = naming.PROPAGATION[step.propagation]
+    mount_setattr(const.AT_FDCWD, "/", const.AT_RECURSIVE if recursive else 0, propagation=flag)
+
+
 def attach_root(session, step):
     """The root's own mount.  It is cloned after its parent has stopped being shared: pivot_root(2) refuses a
     root that is shared or whose parent is, and the clone's mounts would appear on the host."""

@@ -24,7 +24,10 @@ def make_device(session, step):
     number = os.makedev(step.major, step.minor)
     try:
         session.root.create(
-            parent, name, lambda at, new: os.mknod(new, _KIND[step.kind] | step.mode, number, dir_fd=at)
+            "mknodat",
+            parent,
+            name,
+            lambda at, new: os.mknod(new, _KIND[step.kind] | step.mode, number, dir_fd=at),
         )
     except FileExistsError:
         os.close(_open_node(parent, name, step))  # as it is: nothing about it is changed
@@ -82,7 +85,7 @@ def make_symlink(session, step):
                 os.unlink(name, dir_fd=parent)
             except FileNotFoundError:
                 pass
-        session.root.create(parent, name, lambda at, new: os.symlink(step.to, new, dir_fd=at))
+        session.root.create("symlinkat", parent, name, lambda at, new: os.symlink(step.to, new, dir_fd=at))
     except FileExistsError:
         pass  # the image's own choice stands, as with every peer
     finally:

@@ -17,6 +17,7 @@ from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed, fd_text, openat2
 
 IN_ROOT = const.RESOLVE_IN_ROOT | const.RESOLVE_NO_MAGICLINKS
+_TRIES = 128
 _MAX_LINKS = 40  # as the kernel counts them (MAXSYMLINKS)
 
 
@@ -33,7 +34,16 @@ class Root:
         self.made = made
 
     def open(self, path, flags=os.O_PATH):
-        """A descriptor of an existing path, following symlinks inside the root."""
+        """A descriptor of an existing path, following symlinks inside the root.
+
+        When anything anywhere is renamed or mounted while the kernel follows a "..", it can't tell that this
+        one did not lead outside, and says EAGAIN: on a busy host that happens, and means nothing.
+        """
+        for _ in range(_TRIES):
+            try:
+                return openat2(self.fd, path, flags, 0, IN_ROOT)
+            except BlockingIOError:
+                continue
         return openat2(self.fd, path, flags, 0, IN_ROOT)
 
     def try_open(self, path, flags=os.O_PATH):
@@ -69,8 +79,10 @@ class Root:
             raise failed(const.EINVAL, "openat2", fd_text(self.fd), path)
         return self.directory(head or "/"), name
 
-    def create(self, parent, name, make, is_directory=False):
+    def create(self, call, parent, name, make):
         """Make a name in a directory, as the container's root user, and remember that it was made.
+
+        call: what `make` calls, for the error
 
         A root that the host's root owns is not the container's to write in: then we do it as ourselves.  Not
         at once, because a filesystem that belongs to the container's user namespace, or is mounted with an id
@@ -79,31 +91,38 @@ class Root:
         try:
             with self.identity():
                 make(parent, name)
-        except PermissionError as error:
-            try:
-                make(parent, name)
-            except FileExistsError:
-                raise
-            except OSError:
-                raise error from None
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if not (isinstance(error, PermissionError) and self._made_by_us(parent, name, make)):
+                raise failed(error.errno, call, fd_text(parent), name) from None
         if self.made is not None:
-            self.made(os.dup(parent), name, is_directory)
+            self.made(os.dup(parent), name, call == "mkdirat")
+
+    def _made_by_us(self, parent, name, make):
+        try:
+            make(parent, name)
+        except FileExistsError:
+            raise
+        except OSError:
+            return False
+        return True
 
     def _settled(self, path):
-        """A path in which no ".." comes after something missing: those two take each other away.  After what
-        exists, ".." is the kernel's to follow, for it may be a symlink."""
+        """A path in which no ".." comes after what is no directory: those two take each other away.  After a
+        directory ".." is the kernel's to follow, for a symlink may have led there."""
         if ".." not in path:
             return path
         settled = []
         for part in path.split("/"):
-            if part == ".." and settled and settled[-1] != ".." and not self._exists("/".join(settled)):
+            if part == ".." and settled and settled[-1] != ".." and not self._leads_on("/".join(settled)):
                 settled.pop()
             elif part not in ("", "."):
                 settled.append(part)
         return "/" + "/".join(settled)
 
-    def _exists(self, path):
-        found = self.try_open(path)
+    def _leads_on(self, path):
+        found = self.try_open(path, os.O_PATH | os.O_DIRECTORY)
         if found is not None:
             os.close(found)
         return found is not None
@@ -118,7 +137,7 @@ class Root:
         for _ in range(_MAX_LINKS):
             parent, name = self.parent(path)
             try:
-                self.create(parent, name, make, is_directory)
+                self.create("mkdirat" if is_directory else "mknodat", parent, name, make)
             except FileExistsError:
                 try:
                     link = os.readlink(name, dir_fd=parent)

@@ -30,7 +30,11 @@ class Building:
         self._user_namespaces = {}  # mappings -> descriptor
 
     def mounts(self, group):
-        """Those steps of a group for which init is to make a filesystem."""
+        """Those steps of a group for which init is to make a filesystem.
+
+        What a session needs of init it gets here: once init makes filesystems, it may end at one of them.
+        """
+        self._begin(group)
         made = []
         for step in group:
             if isinstance(step, steps.MountFs):
@@ -43,9 +47,7 @@ class Building:
     def run(self, group, program):
         """One stay in the container's mount namespace, while init still makes the mounts for it."""
         self._program = program
-        self.session = self.session or self._session()
-        if isinstance(group[0], steps.AttachRoot) and group[0].apart:
-            self._apart = self._mount_namespace(group[0])
+        self._begin(group)
         self._prepare(group)
         execution = self.execution
         namespace = execution.namespace("mnt") if self._apart is None else self._apart
@@ -74,6 +76,15 @@ class Building:
         self._user_namespaces = {}
 
     # ------------------------------------------------------------ what a session asks for
+
+    def _begin(self, group):
+        if self.session:
+            return
+        self.session = self._session()
+        if isinstance(group[0], steps.AttachRoot) and group[0].apart:
+            self._apart = self._mount_namespace(group[0])
+        else:
+            self.execution.namespace("mnt")
 
     def _session(self):
         execution = self.execution

@@ -48,7 +48,14 @@ def _by_tool(tool, pid, mappings):
     else:
         raise failed(const.ENOENT, "execve", tool, "an unprivileged user needs it to map more than one id")
     arguments = [tool, str(pid), *(str(n) for mapping in mappings for n in mapping)]
-    child = os.posix_spawn(path, arguments, {})
+    said, writing = os.pipe()
+    try:
+        child = os.posix_spawn(path, arguments, {}, file_actions=[(os.POSIX_SPAWN_DUP2, writing, 2)])
+    finally:
+        os.close(writing)
+    with open(said, encoding="utf-8", errors="backslashreplace") as file:
+        text = file.read().strip()
     _, status = os.waitpid(child, 0)
     if status:
-        raise failed(const.EPERM, tool, *arguments[1:], f"status {process.exit_status(status)}")
+        text = text.removeprefix(f"{tool}: ") or f"status {process.exit_status(status)}"
+        raise failed(const.EPERM, tool, *map(int, arguments[1:]), text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Propagation(InitStep):
-    """Set the propagation of "/" of the mount namespace that init sits in."""
+    """Set the propagation of "/" once the container's root is that."""
 
     propagation: str  # rslave, private, ...
 
@@ -34,6 +34,15 @@ class RootStep(Step):
     """One thing done to the container's root filesystem, before it is entered."""
 
     where = "root"
+
+
+class Isolate(RootStep):
+    """Set the propagation of "/", which is still the host's, in the container's mount namespace."""
+
+    propagation: str
+
+    def __str__(self) -> str:
+        return f"make / {self.propagation}"
 
 
 class AttachRoot(RootStep):
