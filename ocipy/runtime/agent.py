@@ -9,7 +9,7 @@ import _socket
 
 import ocipy
 from ocipy.errors import StepError
-from ocipy.linux import os
+from ocipy.linux import const, os
 from ocipy.plan import seccomp
 from ocipy.spec import jsontext
 
@@ -74,7 +74,8 @@ def _connect(path):
             os.close(file)
     except OSError as error:
         socket.close()
-        raise _refused(path, error) from error
+        late = f"took no connection for {DEADLINE} s" if error.errno == const.EAGAIN else error
+        raise _refused(path, late) from error
     return socket
 
 

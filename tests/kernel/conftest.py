@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.conftest import bundle, need
+from tests.conftest import TREE, bundle, need
 from tests.kernel.box import Box
 
 
@@ -54,3 +54,15 @@ def runc(tmp_path):
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def call(tmp_path_factory):
+    """The program that makes system calls and nothing else."""
+    need(shutil.which("gcc"), "gcc")
+    path = tmp_path_factory.mktemp("call") / "call"
+    flags = ["-Os", "-static", "-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"]
+    source = os.path.join(TREE, "tests", "seccomp", "call.c")
+    subprocess.run(["gcc", *flags, "-o", path, source], check=True)
+    path.chmod(0o755)
+    return path

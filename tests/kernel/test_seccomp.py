@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import TREE, need
+from tests.conftest import need
 from tests.kernel.box import fields
 from tests.seccomp import profiles
 from tests.seccomp.loaded import programs
 from tests.seccomp.machine import X86, X86_64, Program
-from tests.seccomp.profiles import LITTLE, profile, rule
+from tests.seccomp.profiles import LITTLE, all_but, profile, rule
 
 pytestmark = [
     pytest.mark.kernel,
@@ -23,18 +23,6 @@ pytestmark = [
 
 MKDIR, GETPID, UMASK, NEWER = 83, 39, 95, 500
 WITH_OR_WITHOUT = pytest.mark.parametrize("nnp", [True, False], ids=["no_new_privs", "without"])
-
-
-@pytest.fixture(scope="session")
-def call(tmp_path_factory):
-    """The program that makes system calls and nothing else."""
-    need(shutil.which("gcc"), "gcc")
-    path = tmp_path_factory.mktemp("call") / "call"
-    flags = ["-Os", "-static", "-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"]
-    source = os.path.join(TREE, "tests", "seccomp", "call.c")
-    subprocess.run(["gcc", *flags, "-o", path, source], check=True)
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture
@@ -50,10 +38,6 @@ def confined(box, call):
 
     box.bind(call, "/call")
     return run
-
-
-def all_but(*rules, **more):
-    return profile(*rules, default="ALLOW", **more)
 
 
 # ---------------------------------------------------------------- it holds

@@ -84,6 +84,10 @@ def profile(*rules, default="ERRNO", errno=None, **more):
     return made
 
 
+def all_but(*rules, **more):
+    return profile(*rules, default="ALLOW", **more)
+
+
 def docker_like(capabilities=()):
     """399 names in the shape of docker's default profile: a long list, and rules with arguments.
 
