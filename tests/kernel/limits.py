@@ -56,6 +56,14 @@ def allocates(box, size):
     return done.returncode == 0
 
 
+def fills(box, size):
+    """As `allocates`, with bytes that are not zero: those of nothing but zeros take no room in swap."""
+    script = f"yes | head -c {size} | tail -c {size} >/dev/null"
+    done = box.ocipy("exec", box.id, "sh", "-c", script, status=None)
+    assert done.returncode in (0, 137), done.stdout + done.stderr
+    return done.returncode == 0
+
+
 def forks(box, count):
     """Whether a process of the container can have so many children at once."""
     script = f"for i in $(seq {count}); do sleep 100 & done; kill $(jobs -p); echo enough"

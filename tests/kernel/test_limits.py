@@ -12,6 +12,7 @@ from tests.kernel.limits import (
     control,
     counters,
     disk,
+    fills,
     forks,
     is_throttled,
     may_be_realtime,
@@ -45,8 +46,8 @@ def test_memory_may_go_to_swap_as_far_as_that_is_allowed(box):
         swap = next(int(line.split()[1]) for line in file if line.startswith("SwapTotal:"))
     need(swap > 64 * 1024, "no swap", kernel=True)
     started(box, memory={"limit": 16 * MIB, "swap": 64 * MIB})
-    assert allocates(box, 32 * MIB)
-    assert not allocates(box, 96 * MIB)
+    assert fills(box, 32 * MIB)
+    assert not fills(box, 96 * MIB)
 
 
 def test_a_soft_limit_is_set(box):
@@ -91,8 +92,8 @@ def test_reading_a_disk_is_limited(box):
     version("blkio")
     file = box.script("data", bytes(MIB))
     os.sync()
-    started(box, blockIO={"throttleReadBpsDevice": [{**disk(box.root), "rate": MIB}]})
-    assert seconds_to_read(box, file, MIB) > 0.8
+    started(box, blockIO={"throttleReadBpsDevice": [{**disk(box.root), "rate": MIB // 2}]})
+    assert seconds_to_read(box, file, MIB) > 1.6
 
 
 def test_huge_pages_are_limited(box):
