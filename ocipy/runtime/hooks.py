@@ -102,14 +102,15 @@ class Inside(Place):
         """Run hooks as what the process object `asked` would be: they are held by no less."""
         from ocipy.plan import identity
         from ocipy.runtime import enter
-        from ocipy.runtime.filters import bound
+        from ocipy.runtime.execute import confined
 
         context = enter.context_of(self.container, asked, self.proc)
         process = context.process
         made, _ = identity.identity_steps(process, context)
         # The program and its arguments are the hook's own.
         made = tuple(step for step in made if not isinstance(step, (steps.Process, steps.Lookup)))
-        plan = bound(steps.Plan(made, tuple(identity.last_steps(process, context))), self.root)
+        plan = steps.Plan(made, tuple(identity.last_steps(process, context)))
+        plan, _ = confined(plan, self.container.config, self.root)
         self.first = identity.first_steps(process, context)
         self.wrap = (*self.wrap, *plan.create)
         self.last = plan.start
