@@ -58,13 +58,14 @@ def _hierarchies(
     layout: Layout, attrs: int, propagation: tuple[str, ...], target: str, context: Context, pointer: str
 ) -> Steps:
     fresh = context.is_new("cgroup") or (context.has_namespace("cgroup") and not context.powerless)
+    label = context.mount_label
     made: list[Step] = [
         steps.MountFs(
             "tmpfs",
             target,
             pointer=pointer,
             source="tmpfs",
-            options=("mode=755",),
+            options=("mode=755", f"context={label}") if label else ("mode=755",),
             attr_set=attrs & ~_READONLY,
             propagation=propagation,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ocipy.errors import ConfigError, Problem
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -28,7 +30,6 @@ class Context:
             self.namespaces[namespace["type"]] = (namespace.get("path") or "", f"/linux/namespaces/{i}")
         self.new_user = self.is_new("user")
         self.terminal = bool(self.process and self.process.get("terminal"))
-        self.mount_label = self.linux.get("mountLabel") or ""
         self.uids = _mappings(self.linux.get("uidMappings"))
         self.gids = _mappings(self.linux.get("gidMappings"))
         self.warnings: list[str] = []
@@ -37,6 +38,15 @@ class Context:
         # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
         self.deny_setgroups = self.new_user and facts.rootless and is_own_id(self.gids, facts.egid)
         self.setgroups_denied = self.deny_setgroups
+
+    @property
+    def mount_label(self) -> str:
+        """linux.mountLabel, for what is mounted new.  Raises ConfigError where no one could know it."""
+        label = self.linux.get("mountLabel") or ""
+        if label and not self.facts.selinux:
+            message = "SELinux is not enabled on this host"
+            raise ConfigError(Problem("/linux/mountLabel", message, "no-selinux"))
+        return str(label)
 
     def has_namespace(self, kind: str) -> bool:
         """Has the container a namespace of this kind of its own, new or joined?"""

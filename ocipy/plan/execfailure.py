@@ -79,7 +79,9 @@ def _refusal(mode: int, noexec: bool, head: bytes) -> str:
     if mode & 0o111 != 0o111:
         return f"mode {permissions:04o} does not let everyone execute it"
     interpreter = _interpreter_of_line(head) if head[:2] == b"#!" else ""
-    return f"its interpreter {interpreter} can't be executed" if interpreter else ""
+    if interpreter:
+        return f"its interpreter {interpreter} can't be executed"
+    return "its own mode allows it: a directory on the way, or a security module, does not"
 
 
 def _no_program(head: bytes) -> str:

@@ -18,7 +18,9 @@ class Facts(Record):
     last_capability: int = 40  # highest number that the kernel knows
     cgroup: Layout = NO_CGROUPS
     apparmor: bool = False
+    apparmor_attributes: str = "apparmor/"  # of /proc/PID/attr/; "" before Linux 5.8 (6413f852ce08)
     selinux: bool = False
+    landlock: int = 0  # version, 0 where there is none
     oom_score_adj: int = 0  # of the runtime
     kcore: bool = True  # /proc/kcore exists
     page_size: int = 4096

@@ -36,6 +36,9 @@ RLIMITS = (
 ).split()
 RLIMIT_NUMBER = {name: number for number, name in enumerate(RLIMITS)}
 
+#: The annotation that spec/landlock.py explains.
+LANDLOCK = "io.ocipy.landlock"
+
 _MAX_UINT32 = 0xFFFFFFFF
 #: Where config.json has no umask, as both runc and crun have it: some daemons that call us run with none.
 _UMASK = 0o022
@@ -122,11 +125,11 @@ def _rlimits(process: dict[str, Any], context: Context) -> list[Step]:
 def identity_steps(process: dict[str, Any], context: Context) -> tuple[list[Step], tuple[str, ...]]:
     """Steps of init from a new session keyring to LOOKUP, and the warnings."""
     at = context.pointer
-    made: list[Step] = []
+    made, rules, restrict = _confinement(process, context)
     if not context.options.no_new_keyring:
         made.append(_op("SESSION_KEYRING", (f"_ses.{context.options.id}",), "join a new session keyring"))
     made += scheduling.priorities(process, context)
-    made += _labels(process, context)
+    made += rules
     user = process.get("user") or {}
     uid, gid = user.get("uid", 0), user.get("gid", 0)
     # The group stays: a terminal's is what its devpts says, a file's is its owner's business.
@@ -150,33 +153,22 @@ def identity_steps(process: dict[str, Any], context: Context) -> tuple[list[Step
     args = tuple(process["args"])
     made.append(steps.Process(args, env, pointer=f"{at}/args", home_uid=-1 if has_home else uid))
     made.append(steps.Lookup(args[0], pointer=f"{at}/args/0"))
-    return made, warnings
+    # After what init itself reads.
+    return made + restrict, warnings
+
+
+def _confinement(process: dict[str, Any], context: Context) -> tuple[list[Step], list[Step], list[Step]]:
+    """Steps of security modules: labels, Landlock's rules, and what applies these."""
+    landlock = LANDLOCK in (context.config.get("annotations") or {})
+    if not (landlock or process.get("apparmorProfile") or process.get("selinuxLabel")):
+        return [], [], []
+    from ocipy.plan import confinement
+
+    return confinement.labels(process, context), *confinement.landlock(process, context)
 
 
 def _op(op: str, arguments: tuple[Any, ...], text: str, pointer: str = "") -> Step:
     return steps.Op(op, arguments, text, pointer=pointer)
-
-
-def _labels(process: dict[str, Any], context: Context) -> list[Step]:
-    """Labels that the next execve(2) applies."""
-    at = context.pointer
-    made: list[Step] = []
-    if profile := process.get("apparmorProfile"):
-        if not context.facts.apparmor:
-            raise ConfigError(
-                Problem(f"{at}/apparmorProfile", "AppArmor is not enabled on this host", "no-apparmor")
-            )
-        text = f"use AppArmor profile {profile} from execve on"
-        path = "self/attr/apparmor/exec"
-        made.append(steps.WriteProc(path, f"exec {profile}", text, pointer=f"{at}/apparmorProfile"))
-    if label := process.get("selinuxLabel"):
-        if not context.facts.selinux:
-            raise ConfigError(
-                Problem(f"{at}/selinuxLabel", "SELinux is not enabled on this host", "no-selinux")
-            )
-        text = f"use SELinux label {label} from execve on"
-        made.append(steps.WriteProc("self/attr/exec", label, text, pointer=f"{at}/selinuxLabel"))
-    return made
 
 
 def _credentials(

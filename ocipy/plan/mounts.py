@@ -41,7 +41,8 @@ PROC_FILES = frozenset(
 #: Types whose target must be a real directory of the root: a symlink there is CVE-2019-19921.
 PLAIN_TARGETS = ("proc", "sysfs")
 
-#: LSM labels go into the options of these types' mounts under another name or not at all.
+#: Types that take no label by an option: what is in the first two has labels of its own; of a message queue's
+#: the root is labelled, once it is there.
 UNLABELLED = ("proc", "sysfs", "mqueue")
 
 #: What a bind mount loses when it is given any flag, unless it is asked for: mount(2) sets the flags of a
@@ -272,8 +273,8 @@ def _filesystem(
         late.append(steps.SetMountAttr(target, pointer=pointer, attr_set=readonly))
     elif readonly and fstype != "cgroup2":
         data.append("ro")  # the superblock too, as mount(2) does; cgroup2's is the host's as well
-    if (mount_label := label(context)) and fstype not in UNLABELLED:
-        data.append(f"context={mount_label}")
+    if (label := context.mount_label) and fstype not in UNLABELLED:
+        data.append(f"context={label}")
     if fstype == "overlay":
         data = [part for option in data for part in _layers(option)]
     step = steps.MountFs(
@@ -288,6 +289,7 @@ def _filesystem(
         copyup=options.copyup and fstype == "tmpfs",
         inherit_mode=fstype == "tmpfs" and not any(option.startswith("mode=") for option in data),
         plain=fstype in PLAIN_TARGETS,
+        label=label if fstype == "mqueue" else "",
         fallback="/sys" if fstype == "sysfs" and _foreign_network(context) else "",
     )
     return [step], late
@@ -296,13 +298,6 @@ def _filesystem(
 def _foreign_network(context: Context) -> bool:
     """May the container's network namespace be one that its user namespace does not own?"""
     return context.powerless and not context.is_new("network")
-
-
-def label(context: Context) -> str:
-    """linux.mountLabel, for what is mounted new."""
-    if context.mount_label and not context.facts.selinux:
-        raise _problem("/linux/mountLabel", "SELinux is not enabled on this host", "no-selinux")
-    return str(context.mount_label)
 
 
 def _limited(pointer: str) -> Any:

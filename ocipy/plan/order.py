@@ -284,6 +284,25 @@ LAWS = (
         "the program is looked for from its directory, by who will execute it, in its PATH",
         "runtime-spec config.md#process",
     ),
+    # ------------------------------------------------------------ confinement
+    Law(
+        ("EnterRoot", "LANDLOCK_RULESET"),
+        ("LANDLOCK_RULE",),
+        "its paths are the container's",
+        "landlock(7)",
+    ),
+    Law(
+        ("LANDLOCK_RULE",),
+        ("SETUID", "LANDLOCK_RESTRICT"),
+        "root may look at every path, and what is restricted may no longer be changed",
+        "landlock(7)",
+    ),
+    Law(
+        ("NO_NEW_PRIVS", "CHDIR", "PROCESS", "LOOKUP"),
+        ("LANDLOCK_RESTRICT",),
+        "without no_new_privs it needs CAP_SYS_ADMIN; and init itself reads /etc/passwd",
+        "landlock_restrict_self(2)",
+    ),
     # ------------------------------------------------------------ the end
     Law(
         ("LOOKUP", "Lookup"),
@@ -298,7 +317,7 @@ LAWS = (
         "seccomp(2)",
     ),
     Law(
-        ("NO_NEW_PRIVS", *_CREDENTIALS, "LOOKUP", "WaitStart", "SetRlimit"),
+        ("NO_NEW_PRIVS", *_CREDENTIALS, "LOOKUP", "LANDLOCK_RESTRICT", "WaitStart", "SetRlimit"),
         ("LoadSeccomp",),
         "with no_new_privs it needs no capability: it is loaded last, and need allow little but execve(2)",
         "seccomp(2)",

@@ -74,7 +74,7 @@ def restrictions(context: Context) -> list[Step]:
     for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
         made.append(steps.ReadonlyPath(path, pointer=f"/linux/readonlyPaths/{i}"))
     for i, path in enumerate(context.linux.get("maskedPaths") or ()):
-        made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}", label=mounts.label(context)))
+        made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}", label=context.mount_label))
     if context.config["root"].get("readonly"):
         made.append(steps.ReadonlyRoot(pointer="/root/readonly"))
     if not context.has_namespace("mount"):

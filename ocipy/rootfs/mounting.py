@@ -94,6 +94,8 @@ def mount_fs(session, step):
     try:
         if step.inherit_mode or step.copyup:
             _inherit(session, step, mount)
+        if step.label:
+            os.setxattr(f"/proc/self/fd/{mount}", "security.selinux", os.fsencode(step.label))
         _set_attrs(session, mount, step)
         _place(session, step, mount, True)
         if step.target == "/proc":

@@ -9,6 +9,7 @@ import ocipy
 from ocipy.plan import compile, identity, naming, profile, scheduling, seccomp
 from ocipy.runtime.create import LATER_HOOKS
 from ocipy.runtime.filters import supported_flags
+from ocipy.spec import landlock
 
 
 def document():
@@ -41,7 +42,7 @@ def document():
             "netDevices": {"enabled": True},
         },
         "annotations": {"io.ocipy.version": ocipy.__version__},
-        "potentiallyUnsafeConfigAnnotations": [],
+        "potentiallyUnsafeConfigAnnotations": [landlock.ANNOTATION],
     }
 
 

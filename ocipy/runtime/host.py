@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ocipy.cgroups import layout
-from ocipy.linux import const, os
+from ocipy.linux import _syscall, const, os
 from ocipy.linux.syscalls import capget, failed, fd_text, fstatfs_type, is_mount_root, openat2
 from ocipy.plan.facts import Facts
 
 
 def facts() -> Facts:
     """What plans depend on.  Needs /proc."""
+    apparmor = _text("/sys/module/apparmor/parameters/enabled", "N").startswith("Y")
     return Facts(
         euid=os.geteuid(),
         egid=os.getegid(),
@@ -17,12 +18,19 @@ def facts() -> Facts:
         capabilities=capget()[1],
         last_capability=int(_text("/proc/sys/kernel/cap_last_cap", "40")),
         cgroup=layout.detect(),
-        apparmor=_text("/sys/module/apparmor/parameters/enabled", "N").startswith("Y"),
+        apparmor=apparmor,
+        apparmor_attributes="apparmor/" if apparmor and os.path.exists("/proc/self/attr/apparmor") else "",
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
+        landlock=_landlock(),
         oom_score_adj=int(_text("/proc/self/oom_score_adj", "0")),
         kcore=os.path.exists("/proc/kcore"),
         machine=os.uname().machine,
     )
+
+
+def _landlock():
+    """The kernel's version of it."""
+    return max(0, _syscall.call(_syscall.SYS_landlock_create_ruleset, None, 0, 1))
 
 
 def proc_fd():

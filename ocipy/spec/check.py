@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Longest name of the host or of its domain, in bytes: __NEW_UTS_LEN.  Source: linux/utsname.h.
 MAX_UTS_NAME = 64
 
+#: The annotation that landlock.py explains.
+LANDLOCK = "io.ocipy.landlock"
+
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
 
@@ -45,6 +48,8 @@ def check(data: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
         _uts_name(name, data.get(name, ""), namespaces, found)
     if "" in data.get("annotations", ()):
         found.warning("annotation-key", "an annotation's key may not be empty", "/annotations/")
+    if LANDLOCK in data.get("annotations", ()):
+        _landlock(data, found)
     for index, mount in enumerate(data.get("mounts", ())):
         _mount(mount, f"/mounts/{index}", linux, found)
     _hooks(data.get("hooks", {}), found)
@@ -52,6 +57,18 @@ def check(data: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
     check_linux.check(linux, namespaces, found)
     _nul(data, found)
     return found.problems, found.warnings
+
+
+def _landlock(data: dict[str, Any], found: Findings) -> None:
+    from ocipy.spec import landlock
+
+    pointer = f"/annotations/{LANDLOCK}"
+    try:
+        landlock.parse(data["annotations"][LANDLOCK])
+    except ValueError as error:
+        found.problem("landlock", str(error), pointer)
+    if "process" in data and not data["process"].get("noNewPrivileges"):
+        found.problem("landlock-privileges", "needs process.noNewPrivileges", pointer)
 
 
 def _version(version: str, found: Findings) -> None:

@@ -37,12 +37,12 @@ V2 = Layout(
 )
 
 #: Every LSM, so that every example can be planned.
-HOST_V1 = Facts(cgroup=V1, apparmor=True, selinux=True)
-HOST_V2 = Facts(cgroup=V2, apparmor=True, selinux=True)
-HOST_HYBRID = Facts(cgroup=HYBRID, apparmor=True, selinux=True)
+HOST_V1 = Facts(cgroup=V1, apparmor=True, selinux=True, landlock=7)
+HOST_V2 = Facts(cgroup=V2, apparmor=True, selinux=True, landlock=7)
+HOST_HYBRID = Facts(cgroup=HYBRID, apparmor=True, selinux=True, landlock=7)
 #: An ordinary user's runtime; and one that is root of a user namespace, as podman's.
-ROOTLESS = Facts(euid=1000, egid=1000, capabilities=0, cgroup=V2, apparmor=True, selinux=True)
-NESTED = Facts(user_namespace=True, cgroup=V2, apparmor=True, selinux=True)
+ROOTLESS = Facts(euid=1000, egid=1000, capabilities=0, cgroup=V2, apparmor=True, selinux=True, landlock=7)
+NESTED = Facts(user_namespace=True, cgroup=V2, apparmor=True, selinux=True, landlock=7)
 
 HOSTS = {"v1": HOST_V1, "v2": HOST_V2, "hybrid": HOST_HYBRID, "rootless": ROOTLESS, "nested": NESTED}
 

@@ -287,6 +287,8 @@ def test_a_label_goes_where_selinux_wants_it():
     how = {"mountLabel": "a:b:c:s0:c1,c2"}
     assert "context=a:b:c:s0:c1,c2" in filesystem(**how).options
     assert filesystem(fstype="mqueue", **how).options == ()
+    assert filesystem(fstype="mqueue", **how).label == "a:b:c:s0:c1,c2"
+    assert filesystem(fstype="proc", **how).options == ()
 
 
 def test_a_label_needs_selinux():

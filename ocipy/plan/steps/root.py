@@ -70,6 +70,7 @@ class MountFs(RootStep):
     inherit_mode: bool = False  # its root directory gets the mode of the directory that it covers
     plain: bool = False  # the target must be a directory that is no symlink
     fallback: str = ""  # the host's own, to be bound when the namespaces turn out not to be the container's
+    label: str = ""  # SELinux context of its root, where an option can't give one to all that is in it
 
     def __str__(self) -> str:
         shown = dict.fromkeys((*self.options, *naming.attr_names(self.attr_set), *self.propagation))
