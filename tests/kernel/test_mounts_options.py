@@ -221,10 +221,14 @@ def test_propagation_of_a_bind(box, source, options, top, below):
         ("slave", {"master"}, {"shared"}),
         ("shared", {"shared"}, {"shared"}),
         ("unbindable", {"unbindable"}, {"master"}),
+        ("rprivate", set(), set()),
+        ("rslave", {"master"}, {"master"}),
+        ("rshared", {"shared"}, {"shared"}),
+        ("runbindable", {"unbindable"}, {"unbindable"}),
     ],
 )
 def test_propagation_of_the_root(box, source, value, root, bound):
-    """The value is that of "/" alone: mounts of the host that are shared stay so, as with runc."""
+    """Without an r it is that of "/" alone: mounts of the host that are shared stay so, as with runc."""
     on_host(box, FLAGGED.format(source), propagation="shared")
     if value:
         box.linux["rootfsPropagation"] = value

@@ -45,8 +45,13 @@ def file_type(path):
     return path[:2] == ("linux", "devices") and path[-1] == "fileMode"
 
 
+def recursive_propagation(path):
+    """dockerd and containerd write rslave and rshared, and other runtimes take them."""
+    return path == ("linux", "rootfsPropagation")
+
+
 #: Where ours may take what the official ones refuse.
-LOOSER = {"config": [file_type], "state": [], "features": []}
+LOOSER = {"config": [file_type, recursive_propagation], "state": [], "features": []}
 #: Where ours may refuse what the official ones take.
 STRICTER = {"config": [empty_key], "state": [empty_key], "features": [empty_key, feature_of_1_3]}
 
