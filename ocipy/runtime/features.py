@@ -9,7 +9,7 @@ import ocipy
 from ocipy.plan import compile, identity, naming, profile, scheduling, seccomp
 from ocipy.runtime.create import LATER_HOOKS
 from ocipy.runtime.filters import supported_flags
-from ocipy.spec import landlock
+from ocipy.spec import landlock, network
 
 
 def document():
@@ -42,7 +42,7 @@ def document():
             "netDevices": {"enabled": True},
         },
         "annotations": {"io.ocipy.version": ocipy.__version__},
-        "potentiallyUnsafeConfigAnnotations": [landlock.ANNOTATION],
+        "potentiallyUnsafeConfigAnnotations": [landlock.ANNOTATION, network.PREFIX],
     }
 
 

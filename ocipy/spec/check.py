@@ -24,6 +24,8 @@ MAX_UTS_NAME = 64
 
 #: The annotation that landlock.py explains.
 LANDLOCK = "io.ocipy.landlock"
+#: What the annotations that network.py explains begin with.
+NETWORK = "io.ocipy.network."
 
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
@@ -50,6 +52,8 @@ def check(data: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
         found.warning("annotation-key", "an annotation's key may not be empty", "/annotations/")
     if LANDLOCK in data.get("annotations", ()):
         _landlock(data, found)
+    if any(key.startswith(NETWORK) for key in data.get("annotations", ())):
+        _network(data, found)
     for index, mount in enumerate(data.get("mounts", ())):
         _mount(mount, f"/mounts/{index}", linux, found)
     _hooks(data.get("hooks", {}), found)
@@ -69,6 +73,16 @@ def _landlock(data: dict[str, Any], found: Findings) -> None:
         found.problem("landlock", str(error), pointer)
     if "process" in data and not data["process"].get("noNewPrivileges"):
         found.problem("landlock-privileges", "needs process.noNewPrivileges", pointer)
+
+
+def _network(data: dict[str, Any], found: Findings) -> None:
+    from ocipy.errors import ConfigError
+    from ocipy.spec import network
+
+    try:
+        network.check(data["annotations"])
+    except ConfigError as error:
+        found.problems.extend(error.problems)
 
 
 def _version(version: str, found: Findings) -> None:

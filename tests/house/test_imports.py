@@ -23,7 +23,7 @@ RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 
 #: What the pure packages may use of the standard library: nothing that can see a file, a clock or a kernel.
 PURE = {"ocipy.plan", "ocipy.spec", "ocipy.formats"}
-PURE_LIBRARY = {"__future__", "_json", "bisect", "collections", "errno", "math", "re", "typing"}
+PURE_LIBRARY = {"__future__", "_json", "bisect", "collections", "errno", "ipaddress", "math", "re", "typing"}
 #: And of the layer that holds the system calls: the constants.
 PURE_LINUX = "ocipy.linux.const"
 #: formats reads a bundle's files; the compiler of schemas is a program of the build; BPF has this machine's
