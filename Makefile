@@ -115,8 +115,18 @@ uninstall: ## remove what install installed
 	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(PREFIX)/bin/ocipy
 
 .PHONY: conformance
-conformance: deps build ## run the OCI validation suite on ocipy; fails on a regression
+conformance: deps build ## run the OCI validation suite and all engines on ocipy; fails on a regression
 	$(VENV)/bin/python conformance/run $(ARGS)
+	$(MAKE) --no-print-directory conformance-clients
+
+.PHONY: conformance-clients
+conformance-clients: deps build ## run every engine's list on ocipy and on runc (ENGINES="podman ..." narrows it)
+	@tools/deps clients
+	$(VENV)/bin/python conformance/clients/run $(ENGINES) $(ARGS)
+
+.PHONY: conformance-podman
+conformance-podman: ## run podman's list
+	@$(MAKE) --no-print-directory conformance-clients ENGINES=podman
 
 .PHONY: bench
 bench: build ## time ocipy beside its peers

@@ -12,10 +12,9 @@ import os
 import platform
 import sys
 
-from conformance import judge, report, runtime, suite, table
+from conformance import judge, report, results, runtime, suite, table
 
-RECORDED = os.path.join(suite.HERE, "recorded.tsv")
-RESULTS = os.path.join(suite.HERE, "RESULTS.md")
+RECORDED = results.RECORDED
 
 
 def arguments(argv):
@@ -86,7 +85,7 @@ def main(argv=None):
     options = arguments(argv)
     recorded, facts = table.load(RECORDED), suite.facts()
     if options.report:
-        write(RESULTS, report.markdown(recorded, facts))
+        results.write()
         return 0
     try:
         directory = suite.cache()
@@ -109,7 +108,7 @@ def main(argv=None):
             f"{under_test.version}, Linux {platform.release()}, cgroups {options.cgroups}"
         )
         table.save(recorded, RECORDED)
-        write(RESULTS, report.markdown(recorded, facts))
+        results.write()
     return summary(under_test, outcomes, changes, options.record)
 
 

@@ -23,7 +23,7 @@ class Table:
     """Recorded verdicts, and with what they were recorded.
 
     rows:  {(test, assertion): {runtime: verdict}}
-    about: {runtime: "version, host"}
+    about: {runtime: "version, host"}, and the same of what a test is of
     """
 
     def __init__(self):
@@ -67,8 +67,8 @@ def load(path):
     header = None
     for line in lines:
         if line.startswith("# "):
-            runtime, _, about = line[2:].partition(": ")
-            table.about[runtime] = about
+            name, _, about = line[2:].partition(": ")
+            table.about[name] = about
         elif header is None:
             header = line.split("\t")[2:]
         elif line:
@@ -81,7 +81,8 @@ def save(table, path):
     """Write a table so that a diff shows what changed: sorted, a line for a row."""
     extra = sorted({r for row in table.rows.values() for r in row} - set(RUNTIMES))
     runtimes = [*RUNTIMES, *extra]
-    lines = [f"# {runtime}: {table.about[runtime]}" for runtime in runtimes if runtime in table.about]
+    names = [*runtimes, *sorted(set(table.about) - set(runtimes))]
+    lines = [f"# {name}: {table.about[name]}" for name in names if name in table.about]
     lines.append("\t".join(["test", "assertion", *runtimes]))
     for test, assertion in sorted(table.rows, key=lambda key: (key[0], key[1] != WHOLE, key[1])):
         row = table.rows[test, assertion]

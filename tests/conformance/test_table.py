@@ -1,8 +1,9 @@
 """The recorded table: what it keeps, and what counts as a regression."""
 
+import json
 import os
 
-from conformance import judge, report, suite, table
+from conformance import judge, report, results, suite, table
 from conformance.official import RECORDED
 
 
@@ -50,6 +51,8 @@ def test_every_reason_is_complete_and_about_a_recorded_test():
             assert reason["text"]
 
 
-def test_the_results_page_is_the_one_that_the_table_gives():
-    with open(os.path.join(suite.HERE, "RESULTS.md"), encoding="utf-8") as file:
-        assert file.read() == report.markdown(table.load(RECORDED), suite.facts())
+def test_the_results_pages_are_those_that_the_tables_give():
+    with open(results.PAGE, encoding="utf-8") as file:
+        assert file.read() == results.markdown()
+    with open(results.DATA, encoding="utf-8") as file:
+        assert json.load(file) == results.as_json()

@@ -1,0 +1,43 @@
+"""What the frame knows about an engine."""
+
+import os
+import re
+import subprocess
+
+from conformance.clients import case
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Engine:
+    """One engine and its list.  A subclass says how it is started and tidied; one instance serves all runs.
+
+    name:     its column in the tables, and the name of its list, NAME.toml
+    programs: what must be in the PATH, or the engine can't run here
+    packages: the set of tools/deps that has them
+    cgroups:  the hierarchies that its sandbox mounts, as sandbox.py names them
+    tidy:     bash that removes all that a case may have left, run after each
+    """
+
+    name = ""
+    programs = ()
+    packages = "clients"
+    cgroups = "auto"
+    tidy = ":"
+
+    def version(self):
+        """Words that identify the engine, for the tables."""
+        said = subprocess.run([self.programs[0], "--version"], capture_output=True, text=True, check=False)
+        match = re.search(r"\d+\.\d+\S*", said.stdout)
+        return f"{self.programs[0]} {match[0].rstrip(',') if match else 'of unknown version'}"
+
+    def cases(self):
+        """Every `Case` of its list."""
+        return case.load(os.path.join(HERE, self.name + ".toml"))
+
+    def start(self, place):
+        """Configure the engine in a `Place`, start its daemons, load its images.  Raises OSError."""
+
+    def shell(self, place):
+        """The command that runs a script; another user's has something before it."""
+        return ["bash"]

@@ -1,0 +1,5 @@
+"""All engines by name."""
+
+from conformance.clients.podman import Podman
+
+ENGINES = {engine.name: engine for engine in (Podman(),)}

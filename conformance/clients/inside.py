@@ -1,0 +1,86 @@
+"""In the sandbox: one engine with one runtime runs its cases; see main.py for who calls this.
+
+    python3 -m conformance.clients.inside ENGINE RUNTIME RESULTS [CASE...]
+
+RESULTS gets {case: {"verdict", "seconds", "details"}} as JSON.  Exits 125 when the engine did not start.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from conformance import runtime, sandbox
+from conformance.clients.engines import ENGINES
+from conformance.clients.place import Place
+
+DIRECTORY = "/run/client"  # a tmpfs of the sandbox's own
+
+
+def prepare():
+    """What every engine needs of the sandbox: its own /dev/shm, a loopback, cgroups that stay as they are."""
+    sandbox.mount("tmpfs", "/dev/shm", "tmpfs", sandbox.MS_NOSUID | sandbox.MS_NODEV, "mode=1777")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if os.path.isdir("/sys/fs/cgroup/memory"):
+        # podman makes directories there for controllers that do not exist.  A file system of the sandbox's
+        # own, so that changing its flags changes nobody else's.
+        subprocess.run(["mount", "-o", "remount,ro", "/sys/fs/cgroup"], check=True)
+    os.makedirs(DIRECTORY)
+
+
+def run_case(engine, place, case):
+    """Run a case and tidy up after it.  Returns (complaints, seconds)."""
+    directory = place.made("case")
+    os.chmod(directory, 0o777)
+    said = place.script(case.script, engine.shell(place), case.seconds, directory)
+    complaints = case.complaints(said)
+    tidied = place.script(engine.tidy, engine.shell(place))
+    if tidied.status:
+        complaints.append(f"could not be tidied up after: {tidied.errors.strip()[-1000:]}")
+    shutil.rmtree(directory, ignore_errors=True)
+    return complaints, said.seconds
+
+
+def run_cases(engine, place, cases):
+    """{case: result}; a case that fails gets a second try when all others are done."""
+    results, again = {}, []
+    for case in cases:
+        complaints, seconds = run_case(engine, place, case)
+        results[case.name] = result(place, engine, case, complaints, seconds)
+        if complaints:
+            again.append(case)
+    for case in again:
+        complaints, seconds = run_case(engine, place, case)
+        if not complaints:
+            results[case.name] = result(place, engine, case, complaints, seconds)
+    return results
+
+
+def result(place, engine, case, complaints, seconds):
+    verdict = "fail" if complaints else "pass"
+    print(f"{verdict} {seconds:6.2f} s  {engine.name} on {place.runtime.name}: {case.name}", flush=True)
+    return {"verdict": verdict, "seconds": seconds, "details": complaints}
+
+
+def main(name, command, output, *names):
+    engine = ENGINES[name]
+    place = None
+    try:
+        prepare()
+        place = Place(runtime.find(command), DIRECTORY)
+        engine.start(place)
+        results = run_cases(engine, place, [c for c in engine.cases() if not names or c.name in names])
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{name} on {command}: {error}", file=sys.stderr)
+        return sandbox.FAILED
+    finally:
+        if place:
+            place.stop()
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump(results, file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,30 @@
+# What the scripts of all cases may call.
+
+# eventually COMMAND...: again and again until it succeeds, for at most 10 seconds; silent until then.
+eventually() {
+    local end=$((SECONDS + 10))
+    until "$@" >/dev/null 2>&1; do
+        if ((SECONDS >= end)); then
+            echo "not within 10 seconds: $*" >&2
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# says TEXT COMMAND...: whether it succeeds and prints exactly that.
+says() {
+    local wanted=$1 got
+    shift
+    got=$("$@") && [ "$got" = "$wanted" ]
+}
+
+# status COMMAND...: run it and print its exit status on a line of its own.
+status() {
+    local code=0
+    "$@" || code=$?
+    echo "status $code"
+}
+
+# tty [EXPECTED SENT]... -- COMMAND...: run it on a terminal; see terminal.py.
+tty() { python3 "$CLIENTS/terminal.py" "$@"; }

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""terminal.py [EXPECTED SENT]... -- COMMAND...: run a command on a terminal of 40 columns and 12 lines.
+
+Waits until EXPECTED is seen, then types SENT, pair by pair; both know the escapes of Python.  Prints all that
+the terminal showed, without carriage returns, and exits as the command does; 124 when nothing comes for 20 s.
+"""
+
+import os
+import pty
+import select
+import signal
+import sys
+import termios
+
+SILENCE = 20.0
+
+
+def main(words):
+    split = words.index("--")
+    pairs, command = [w.encode().decode("unicode_escape").encode() for w in words[:split]], words[split + 1 :]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        termios.tcsetwinsize(0, (12, 40))
+        os.execvp(command[0], command)
+    shown, since = b"", 0
+    while True:
+        if pairs and pairs[0] in shown[since:]:
+            since = len(shown)
+            os.write(terminal, pairs[1])
+            del pairs[:2]
+        if not select.select([terminal], [], [], SILENCE)[0]:
+            os.kill(pid, signal.SIGKILL)
+            print(f"silent for {SILENCE:.0f} s after {shown!r}", file=sys.stderr)
+            return 124
+        try:
+            data = os.read(terminal, 1 << 16)
+        except OSError:  # EIO: the last one who had it open is gone
+            break
+        if not data:
+            break
+        shown += data
+    sys.stdout.write(shown.replace(b"\r", b"").decode(errors="replace"))
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return 128 - code if code < 0 else code
+
+
+sys.exit(main(sys.argv[1:]))
