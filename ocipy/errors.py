@@ -61,21 +61,28 @@ class Problem:
     pointer: JSON pointer into config.json (RFC 6901), "" for the whole document
     message: what is wrong, on one line
     rule:    short kebab-case name of the rule that it breaks ("schema", "duplicate-namespace", ...)
+    place:   of a container in another format, what is at fault in its own file: "config:12: lxc.uts.name"
     """
 
-    __slots__ = ("message", "pointer", "rule")
+    __slots__ = ("message", "place", "pointer", "rule")
 
-    def __init__(self, pointer: str, message: str, rule: str):
+    def __init__(self, pointer: str, message: str, rule: str, place: str = ""):
         self.pointer = pointer
         self.message = message
         self.rule = rule
+        self.place = place
 
     def __str__(self) -> str:
-        where = f"{self.pointer}: " if self.pointer else ""
-        return one_line(f"{where}{self.message}")
+        where = self.place or self.pointer
+        return one_line(f"{where}: {self.message}" if where else self.message)
 
     def __repr__(self) -> str:
-        return f"Problem({self.pointer!r}, {self.message!r}, {self.rule!r})"
+        place = f", {self.place!r}" if self.place else ""
+        return f"Problem({self.pointer!r}, {self.message!r}, {self.rule!r}{place})"
+
+    def within(self, source: str) -> str:
+        """As a line of its own, with the file that it is about."""
+        return str(self) if self.place else f"{source}: {self}"
 
     def __eq__(self, other: object) -> bool:
         return type(other) is Problem and repr(self) == repr(other)
@@ -96,7 +103,13 @@ class ConfigError(OcipyError):
             problems = [problems]
         self.problems = tuple(problems)
         self.source = source
-        super().__init__(f"{source}: " + "; ".join(map(str, self.problems)))
+        placed = all(problem.place for problem in self.problems)
+        super().__init__(("" if placed else f"{source}: ") + "; ".join(map(str, self.problems)))
+
+
+def cause_of(pointer: str) -> str:
+    """A step's pointer for a sentence: only a JSON pointer has to be said to be one of config.json."""
+    return f"config.json {pointer}" if pointer.startswith("/") else pointer
 
 
 class StepError(OcipyError):
@@ -104,12 +117,12 @@ class StepError(OcipyError):
 
     step:    what was to be done, in the plan's words ("mount proc at /proc")
     cause:   what came back, usually an OSError worded as the call that failed
-    pointer: JSON pointer of the config property that caused the step
+    pointer: JSON pointer of the config property that caused the step, or its place in another format's file
     hint:    what might be the reason, where known
     """
 
     def __init__(self, step: object, cause: object, pointer: str = "", hint: str = ""):
         self.step, self.cause, self.pointer, self.hint = step, cause, pointer, hint
-        where = f" (config.json {pointer})" if pointer else ""
+        where = f" ({cause_of(pointer)})" if pointer else ""
         why = f" ({hint})" if hint else ""
         super().__init__(f"{step}{where}: {describe(cause)}{why}")

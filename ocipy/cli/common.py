@@ -42,6 +42,14 @@ def making(options):
     return {name.replace("-", "_"): None if options[name] == "" else options[name] for name in MAKING}
 
 
+def two_formats(options):
+    """(how to print it, what it is written in) of verbs whose --format says either, or both by turns."""
+    forms = {"text", "json"}
+    printed = [name for name in options["format"] if name in forms]
+    written = [name for name in options["format"] if name not in forms]
+    return (printed or ["text"])[-1], (written or [None])[-1]
+
+
 def bundle_and_id(flags, options, args):
     """(bundle, id) of a verb that makes a container; from here on messages are about that id.
 

@@ -1,6 +1,6 @@
 """``plan``: what create and start would do, in order and why, without doing it."""
 
-from ocipy.cli.common import bundle_only, id_from, making, runtime
+from ocipy.cli.common import bundle_only, id_from, making, runtime, two_formats
 from ocipy.cli.output import out
 from ocipy.record import Record
 from ocipy.spec import jsontext
@@ -9,10 +9,11 @@ from ocipy.spec import jsontext
 def main(flags, options, args):
     bundle = bundle_only(options, args[:1])
     id = args[1] if args[1:] else id_from(bundle)
-    plan = runtime(flags).plan(bundle, id, **making(options))
+    form, written_in = two_formats(options)
+    plan = runtime(flags).plan(bundle, id, format=written_in, **making(options))
     for warning in plan.warnings:
         flags["log"].warning(warning)
-    if options["format"] == "json":
+    if form == "json":
         phases = {name: [document(step) for step in getattr(plan, name)] for name in ("create", "start")}
         out(jsontext.dump(phases, 2) + "\n")
     else:

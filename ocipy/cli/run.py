@@ -8,6 +8,7 @@ def main(flags, options, args):
     return runtime(flags).run(
         bundle,
         id,
+        format=options["format"] or None,
         detach=options["detach"],
         keep=options["keep"],
         no_subreaper=options["no-subreaper"],

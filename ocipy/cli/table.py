@@ -36,8 +36,12 @@ GLOBAL = (
 )  # fmt: skip
 
 BUNDLE = ("bundle", "b", "text", "", "DIR", False, "the bundle's directory (default: the current one)")
-FORMAT = ("format", "f", "choice", "text", "text|json", False, "how to print it (default: text)")
-STRICT = ("strict", "", "bool", False, "", False, "count properties that no specification knows as errors")
+WRITTEN = ("format", "", "text", "", "NAME", False,
+ "what it is written in, such as oci, libcontainer (default: found out)")  # fmt: skip
+FORMAT = ("format", "f", "list", (), "text|json|NAME", False,
+ "how to print it (default: text); or the name of the format that it is written in")  # fmt: skip
+STRICT = ("strict", "", "bool", False, "", False,
+ "count as errors properties that no specification knows, and what another format loses")  # fmt: skip
 CONSOLE = (
     ("console-socket", "", "text", "", "PATH", False,
      "AF_UNIX socket that is sent the terminal's master end"),
@@ -87,12 +91,14 @@ CONFIG = (
 VERBS = {
     "create": ("create a container, up to but without its program", "[-b DIR] ID | BUNDLE/ [ID]", 1, 2, -1, (
         *MAKE,
+        WRITTEN,
         # go-runc sends it to create as well; a created container is detached in any case.
         ("detach", "d", "bool", False, "", True, "no effect: a created container is always detached"),
     )),
     "start": ("run the program of a created container", "ID", 1, 1, -1, ()),
     "run": ("create a container and run its program", "[-b DIR] ID | BUNDLE/ [ID]", 1, 2, -1, (
         *MAKE,
+        WRITTEN,
         ("detach", "d", "bool", False, "", False, "do not wait for the program to end"),
         ("keep", "", "bool", False, "", False, "do not delete the container when its program ends"),
         ("no-subreaper", "", "bool", False, "", False, "leave orphans of the container to the caller"),

@@ -7,12 +7,15 @@ A backend is a module with
     load(directory)           (Spec, notes); raises ConfigError
     dump(spec)                ({file name: bytes}, notes); writes nothing
 
-and no effects but reading.  ``notes`` say what the other format can't carry, one line each.
+and no effects but reading.  ``notes`` are of `ocipy.spec.origin`: what does not arrive as it was, and why.
+A backend whose format comes in several versions names them in VERSIONS, and its ``dump`` takes one as
+``version``.
+
+Other packages add backends by the entry point group ``ocipy.formats``: docs/formats.md says how.
 """
 
 from __future__ import annotations
 
-from ocipy.errors import UsageError
 from ocipy.spec import Spec
 
 TYPE_CHECKING = False
@@ -24,10 +27,12 @@ NAMES = ("oci",)
 
 
 def backend(name: str) -> Any:
-    """The backend called ``name``."""
-    if name not in NAMES:
-        raise UsageError(f"unknown container format {name!r}: known are {', '.join(NAMES)}")
-    return getattr(__import__(f"ocipy.formats.{name}").formats, name)
+    """The backend called ``name``.  Raises UsageError if there is none."""
+    if name in NAMES:
+        return getattr(__import__(f"ocipy.formats.{name}").formats, name)
+    from ocipy.formats import plugins
+
+    return plugins.backend(name)
 
 
 def detect(directory: str) -> str:
@@ -35,7 +40,9 @@ def detect(directory: str) -> str:
     for name in NAMES:
         if backend(name).detect(directory):
             return name
-    return "oci"
+    from ocipy.formats import plugins
+
+    return plugins.detect(directory) or "oci"
 
 
 def load(directory: str, format: str | None = None) -> Spec:

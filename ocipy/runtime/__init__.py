@@ -50,15 +50,22 @@ class Runtime:
 
     # ------------------------------------------------------------ looking
 
-    def validate(self, bundle: str, strict: bool = False) -> list[Problem]:
-        """All that is wrong with a bundle's configuration; raises ConfigError for one that can't be read."""
+    def validate(self, bundle: str, strict: bool = False, format: str | None = None) -> list[Problem]:
+        """All that is wrong with a bundle's configuration; raises ConfigError for one that can't be read.
+
+        strict: count what is otherwise warned of: unknown properties, and what a format can't carry over
+        format: name of the one that it is written in; by default it is found out
+        """
         from ocipy import formats, spec
         from ocipy.runtime.create import bundle_directory
+        from ocipy.spec.origin import judge
 
-        problems, warnings = spec.validate(formats.load(bundle_directory(bundle)).data, strict)
-        for warning in warnings:
-            self.warn(str(warning))
-        return problems
+        loaded = formats.load(bundle_directory(bundle), format)
+        refused, lossy = judge(loaded.notes, strict)
+        problems, warnings = spec.validate(loaded.data, strict)
+        for warning in (*lossy, *(str(loaded.located(warning)) for warning in warnings)):
+            self.warn(warning)
+        return [*refused, *map(loaded.located, problems)]
 
     def plan(self, bundle: str, id: str = "plan", **options: Any) -> Plan:
         """What `create` and `start` would do, in order; touches nothing.
@@ -67,7 +74,7 @@ class Runtime:
         """
         from ocipy.runtime.create import Planned
 
-        known = ("no_pivot", "no_new_keyring", "strict")
+        known = ("no_pivot", "no_new_keyring", "strict", "format")
         return Planned(self, bundle, id, **{name: options[name] for name in known if name in options}).plan
 
     def load(self, id: str) -> Container:

@@ -268,7 +268,7 @@ class Container:
         if listed:
             from ocipy.runtime import hooks
 
-            hooks.run_poststop(listed, state, self.bundle, self.runtime.warn)
+            hooks.run_poststop(listed, state, self.bundle, self.runtime.warn, self._private.get("places"))
 
     # ------------------------------------------------------------ verbs of its cgroup
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocipy import cgroups, formats, spec
-from ocipy.errors import OcipyError, UsageError, describe
+from ocipy.errors import ConfigError, OcipyError, UsageError, describe
 from ocipy.linux import os
 from ocipy.plan import resources
 from ocipy.plan.compile import compile
@@ -30,6 +30,7 @@ def create(
     no_new_keyring=False,
     preserve_fds=0,
     strict=False,
+    format=None,
     detach=True,
     terminal=None,
 ):
@@ -39,6 +40,8 @@ def create(
     pidfd_socket:   path of the AF_UNIX socket that gets a pidfd of the first process
     pid_file:       written, by rename, before create returns
     preserve_fds:   descriptors from 3 up that the program inherits
+    strict:         refuse what is otherwise warned of: unknown properties, and what a format can't carry over
+    format:         name of the one that the bundle is written in; by default it is found out
     terminal:       called with the terminal's master, instead of a console socket (`run` in the foreground)
     """
     check_id(id)
@@ -50,11 +53,12 @@ def create(
         no_pivot=no_pivot,
         no_new_keyring=no_new_keyring,
         strict=strict,
+        format=format,
         inherited=inherited,
     )
     asked = planned.config.get("process") or {}
     streams.check_console(bool(asked.get("terminal")), console_socket, detach=terminal is None)
-    with _Making(runtime, planned) as making:
+    with planned.making() as making:
         execution = making.run()
         if asked.get("terminal"):
             streams.hand_over_terminal(execution, asked, console_socket, terminal)
@@ -70,13 +74,21 @@ class Planned:
     """A bundle, read and checked, with the plan for it: all that comes before the first effect."""
 
     def __init__(
-        self, runtime, bundle, id, *, no_pivot=False, no_new_keyring=False, strict=False, inherited=None
+        self,
+        runtime,
+        bundle,
+        id,
+        *,
+        no_pivot=False,
+        no_new_keyring=False,
+        strict=False,
+        format=None,
+        inherited=None,
     ):
         directory = bundle_directory(bundle)
-        loaded = formats.load(directory)
-        for warning in spec.require(loaded.data, loaded.source, strict):
-            runtime.warn(str(warning))
-        self.config = loaded.data
+        self.runtime = runtime
+        self.spec = formats.load(directory, format)
+        self.config = self.spec.data
         self.facts = host.facts()
         notify = inherited is not None and bool(runtime.environ.get("NOTIFY_SOCKET"))
         env = inherited.env if inherited else ()
@@ -90,9 +102,51 @@ class Planned:
             notify_socket=f"{runtime.root}/{id}/notify" if notify else "",
             cgroups=runtime.cgroup_manager != "disabled",
         )
-        self.plan = compile(self.config, self.options, self.facts)
+        try:
+            self._check(strict)
+            self.plan = compile(self.config, self.options, self.facts)
+        except ConfigError as error:
+            raise self._located(error) from None
+        if self.spec.places:
+            self._trace()
         for warning in self.plan.warnings:
             runtime.warn(warning)
+
+    def _check(self, strict):
+        if self.spec.notes:
+            from ocipy.spec.origin import judge
+
+            problems, warnings = judge(self.spec.notes, strict)
+            for warning in warnings:
+                self.runtime.warn(warning)
+            if problems:
+                raise ConfigError(problems, self.spec.source)
+        for warning in spec.require(self.config, self.spec.source, strict):
+            self.runtime.warn(str(self.spec.located(warning)))
+
+    def _located(self, error):
+        return ConfigError(map(self.spec.located, error.problems), self.spec.source)
+
+    def _trace(self):
+        """Have each step of a container in another format say which line of that asked for it."""
+        from ocipy.spec.origin import retold
+
+        create, start = (
+            tuple(
+                step.replace(pointer=self.spec.place(step.pointer)) if step.pointer else step
+                for step in phase
+            )
+            for phase in (self.plan.create, self.plan.start)
+        )
+        warnings = tuple(retold(self.spec, warning) for warning in self.plan.warnings)
+        self.plan = self.plan.replace(create=create, start=start, warnings=warnings)
+
+    def making(self):
+        """What will make it, once it is entered."""
+        try:
+            return _Making(self.runtime, self)
+        except ConfigError as error:
+            raise self._located(error) from None
 
     def cgroup(self, manager):
         """The manager of the cgroup that the plan makes."""
@@ -226,7 +280,8 @@ class _Making:
         from ocipy.runtime import hooks
 
         state = self.container._state_for_hooks("stopped", 0)
-        hooks.run_poststop(listed, state, self.document["bundle"], self.container.runtime.warn)
+        warn, places = self.container.runtime.warn, self.private["places"]
+        hooks.run_poststop(listed, state, self.document["bundle"], warn, places)
 
 
 def _document(planned):
@@ -239,6 +294,8 @@ def _document(planned):
         "notify": bool(planned.options.notify_socket),
         "no_new_keyring": planned.options.no_new_keyring,
         "hooks": {kind: hooks[kind] for kind in LATER_HOOKS if hooks.get(kind)},
+        # What hooks come from, where there is no config.json to point into.
+        "places": _places_of_hooks(planned.spec, hooks) if planned.spec.places else {},
         "program": config["process"]["args"][0] if config.get("process") else "",
         # How to speak of what init still has to do when start comes.
         "start": [[type(step).__name__, str(step), step.pointer] for step in planned.plan.start],
@@ -255,6 +312,11 @@ def _document(planned):
         "annotations": config.get("annotations") or {},
         "ocipy": private,
     }
+
+
+def _places_of_hooks(loaded, hooks):
+    pointers = [f"/hooks/{kind}/{index}" for kind, listed in hooks.items() for index in range(len(listed))]
+    return {pointer: loaded.place(pointer) for pointer in pointers}
 
 
 def write_pid_file(path, pid):

@@ -20,7 +20,7 @@ import fcntl
 import select
 import time
 
-from ocipy.errors import OcipyError, one_line
+from ocipy.errors import OcipyError, cause_of, one_line
 from ocipy.linux import os
 from ocipy.linux.syscalls import pidfd_open
 from ocipy.plan import steps
@@ -132,11 +132,11 @@ def run(container, kind, listed, execution=None):
         directory = container._document["rootfs"]
         place = Inside(container, execution.pidfd, execution.pid, execution.fds["proc"], False, directory)
         state["pid"] = place.pid_inside()
-        _run_all(kind, listed, state, place)
+        _run_all(kind, listed, state, place, container._private.get("places"))
     elif kind == "startContainer":
         _run_as_program(container, kind, listed, state)
     else:
-        _run_all(kind, listed, state, Place(container.bundle))
+        _run_all(kind, listed, state, Place(container.bundle), container._private.get("places"))
 
 
 def _run_as_program(container, kind, listed, state):
@@ -147,23 +147,28 @@ def _run_as_program(container, kind, listed, state):
         place = Inside(container, pidfd, container._document["pid"], proc, True)
         place.become(container.config["process"])
         state["pid"] = place.pid_inside()
-        _run_all(kind, listed, state, place)
+        _run_all(kind, listed, state, place, container._private.get("places"))
     finally:
         os.close(proc)
         os.close(pidfd)
 
 
-def run_poststop(listed, state, bundle, warn):
-    """Run poststop hooks, all of them: a container that is gone can't be undone, so a failure only warns."""
+def run_poststop(listed, state, bundle, warn, places=None):
+    """Run poststop hooks, all of them: a container that is gone can't be undone, so a failure only warns.
+
+    places: what hooks come from, of a container in another format: see `ocipy.spec.Spec`
+    """
     place = Place(bundle if os.path.isdir(bundle) else "/")
-    _run_all("poststop", listed, state, place, warn)
+    _run_all("poststop", listed, state, place, places, warn)
 
 
-def _run_all(kind, listed, state, place, warn=None):
+def _run_all(kind, listed, state, place, places, warn=None):
     text = jsontext.dump(state).encode()
     for index, hook in enumerate(listed):
+        pointer = f"/hooks/{kind}/{index}"
+        cause = cause_of((places or {}).get(pointer, pointer))
         try:
-            _run_one(f"{kind} hook {hook['path']} (config.json /hooks/{kind}/{index})", hook, text, place)
+            _run_one(f"{kind} hook {hook['path']} ({cause})", hook, text, place)
         except OcipyError as error:
             if not warn:
                 raise

@@ -10,7 +10,10 @@ from ocipy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
+
+    from ocipy.spec.origin import Note
 
 
 class Spec(Record):
@@ -18,12 +21,32 @@ class Spec(Record):
 
     data:   config.json as a dict
     source: name of the file that errors speak of
-    notes:  what could not be carried over from the original format, each one line
+    notes:  what did not come over from the original format as it was
+    places: of another format, what a property comes from, {"/hostname": "config:12: lxc.uts.name"}; the place
+            of a property holds for all below it that have none of their own
     """
 
     data: dict[str, Any]
     source: str = "config.json"
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    places: Mapping[str, str] = {}
+
+    def place(self, pointer: str) -> str:
+        """What the property at a JSON pointer comes from, or the pointer itself if this is a config.json."""
+        if not self.places:
+            return pointer
+        known = pointer
+        while known and known not in self.places:
+            known = known.rpartition("/")[0]
+        return self.places.get(known) or f"{self.source}: implied {pointer}"
+
+    def located(self, problem: Problem) -> Problem:
+        """A problem that speaks of the file that was read, not of a config.json that does not exist."""
+        if not self.places or problem.place:
+            return problem
+        # What was found out from a plan has a place already, see `ocipy.runtime.create`.
+        place = self.place(problem.pointer) if problem.pointer.startswith("/") else problem.pointer
+        return Problem(problem.pointer, problem.message, problem.rule, place or self.source)
 
 
 def validate(data: Any, strict: bool = False) -> tuple[list[Problem], list[Problem]]:

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from ocipy import formats
-from ocipy.errors import ConfigError, UsageError
+from ocipy.errors import ConfigError
 from ocipy.formats import oci
 from ocipy.spec import Spec, jsontext
 
@@ -130,15 +130,3 @@ def test_writing_and_reading_gives_the_same(tmp_path):
     assert (list(files), notes) == (["config.json"], ())
     (tmp_path / "config.json").write_bytes(files["config.json"])
     assert formats.load(str(tmp_path)) == spec
-
-
-def test_every_format_has_the_same_four_names():
-    for name in formats.NAMES:
-        module = formats.backend(name)
-        assert name == module.NAME
-        assert all(callable(getattr(module, function)) for function in ("detect", "load", "dump"))
-
-
-def test_an_unknown_format_is_an_error_of_usage(bundle):
-    with pytest.raises(UsageError, match="unknown container format 'lxd': known are oci"):
-        formats.load(str(bundle), "lxd")

@@ -26,10 +26,11 @@ PURE = {"ocipy.plan", "ocipy.spec", "ocipy.formats"}
 PURE_LIBRARY = {"__future__", "_json", "bisect", "collections", "errno", "ipaddress", "math", "re", "typing"}
 #: And of the layer that holds the system calls: the constants.
 PURE_LINUX = "ocipy.linux.const"
-#: formats reads a bundle's files; the compiler of schemas is a program of the build; BPF has this machine's
-#: byte order.
+#: formats reads a bundle's files and finds other packages' backends; the compiler of schemas is a program of
+#: the build; BPF has this machine's byte order.
 MAY_READ = {
     "ocipy.formats.oci": {"os", "ocipy.linux.os"},
+    "ocipy.formats.plugins": {"importlib"},
     "ocipy.plan.bpf": {"sys"},
     "ocipy.spec.schema_compiler": {"json", "os", "sys"},
 }
