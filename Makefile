@@ -93,15 +93,18 @@ golden: deps build ## rewrite the golden files that the tests compare with (revi
 	OCIPY_GOLDEN=1 $(PYTEST) -q $(TESTS)
 
 LIBRARY = $(PREFIX)/lib/ocipy
+SHARE = $(DESTDIR)$(PREFIX)/share
+# Where podman looks for what a distribution's package has to say; below /usr/local it looks for nothing.
+CONTAINERS_CONF = $(if $(filter /usr,$(PREFIX)),$(DESTDIR)/etc/containers/containers.conf.d/ocipy.conf)
 # With no setuptools of its own, Python makes pip fetch one for the build.
 ISOLATION = $(shell $(PYTHON) -c 'import setuptools, wheel' 2>/dev/null && echo --no-build-isolation)
 
 .PHONY: install
-install: ## install in PREFIX=/usr/local (DESTDIR for packagers): a library of its own and bin/ocipy
+install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its library, manual, completions
 	rm -rf build $(DESTDIR)$(LIBRARY).new $(DESTDIR)$(LIBRARY).old
 	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action ignore --no-compile \
 	    $(ISOLATION) --target $(DESTDIR)$(LIBRARY).new .
-	rm -rf $(DESTDIR)$(LIBRARY).new/bin
+	rm -rf $(DESTDIR)$(LIBRARY).new/{bin,share}
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash \
 	    -s $(DESTDIR)$(LIBRARY).new -p $(LIBRARY) $(DESTDIR)$(LIBRARY).new
 	mkdir -p $(DESTDIR)$(PREFIX)/bin
@@ -109,10 +112,15 @@ install: ## install in PREFIX=/usr/local (DESTDIR for packagers): a library of i
 	mv -T $(DESTDIR)$(LIBRARY).new $(DESTDIR)$(LIBRARY)
 	$(PYTHON) tools/launcher.py --library $(LIBRARY) --destdir "$(DESTDIR)" --output $(DESTDIR)$(PREFIX)/bin/ocipy
 	rm -rf $(DESTDIR)$(LIBRARY).old
+	$(PYTHON) -m tools.manual $(SHARE)
+	install -D -m 644 -t $(SHARE)/doc/ocipy docs/engines.md
+	if [ "$(CONTAINERS_CONF)" ]; then install -D -m 644 docs/containers.conf "$(CONTAINERS_CONF)"; fi
 
 .PHONY: uninstall
 uninstall: ## remove what install installed
-	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(PREFIX)/bin/ocipy
+	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(PREFIX)/bin/ocipy $(SHARE)/doc/ocipy $(CONTAINERS_CONF)
+	rm -f $(SHARE)/man/man8/ocipy.8 $(SHARE)/man/man8/ocipy-*.8 $(SHARE)/bash-completion/completions/ocipy \
+	    $(SHARE)/zsh/site-functions/_ocipy $(SHARE)/fish/vendor_completions.d/ocipy.fish
 
 .PHONY: conformance
 conformance: deps build ## run the OCI validation suite and all engines on ocipy; fails on a regression

@@ -1,4 +1,4 @@
-"""Builds what is not Python: the init, the system call extension, the validators made of the schemas.
+"""Builds what is not Python: the init, the system call extension, validators, the manual.
 
 The description of the package is setup.cfg.  The same commands serve `pip install .`, a wheel and the
 in-place build of `make build`: each knows how to make its output below a directory, which is build_lib for
@@ -78,10 +78,26 @@ class BuildSpec(BuildInto):
         os.replace(target + ".new", target)
 
 
-build.sub_commands += [("build_init", None), ("build_spec", None)]
+class BuildManual(BuildInto):
+    description = "write the manual pages and the shells' completions, which a wheel installs below share"
+
+    def run(self):
+        if self.editable_mode:
+            return
+        share = os.path.join("build", "share")
+        shutil.rmtree(share, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "tools.manual", share], check=True)
+        # install_data, which puts them in the wheel, takes names from the directory that setup.py is in.
+        self.distribution.data_files = [
+            (os.path.relpath(directory, "build"), [os.path.join(directory, file) for file in sorted(files)])
+            for directory, _, files in os.walk(share)
+        ]
+
+
+build.sub_commands += [("build_init", None), ("build_spec", None), ("build_manual", None)]
 
 setup(
-    cmdclass={"build_init": BuildInit, "build_spec": BuildSpec},
+    cmdclass={"build_init": BuildInit, "build_spec": BuildSpec, "build_manual": BuildManual},
     ext_modules=[
         Extension(
             "ocipy.linux._syscall",
