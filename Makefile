@@ -110,7 +110,8 @@ install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its
 	mkdir -p $(DESTDIR)$(PREFIX)/bin
 	if [ -e $(DESTDIR)$(LIBRARY) ]; then mv -T $(DESTDIR)$(LIBRARY) $(DESTDIR)$(LIBRARY).old; fi
 	mv -T $(DESTDIR)$(LIBRARY).new $(DESTDIR)$(LIBRARY)
-	$(PYTHON) tools/launcher.py --library $(LIBRARY) --destdir "$(DESTDIR)" --output $(DESTDIR)$(PREFIX)/bin/ocipy
+	$(PYTHON) tools/launcher.py --library $(LIBRARY) --destdir "$(DESTDIR)" \
+	    --hot tests/house/imports.txt --output $(DESTDIR)$(PREFIX)/bin/ocipy
 	rm -rf $(DESTDIR)$(LIBRARY).old
 	$(PYTHON) -m tools.manual $(SHARE)
 	install -D -m 644 -t $(SHARE)/doc/ocipy docs/engines.md
@@ -137,9 +138,10 @@ conformance-podman: ## run podman's list
 	@$(MAKE) --no-print-directory conformance-clients ENGINES=podman
 
 .PHONY: bench
-bench: build ## time ocipy beside its peers
+bench: build ## time ocipy, as it is when installed, beside its peers
 	@tools/deps bench
-	bench/run $(ARGS)
+	@$(MAKE) -s install PREFIX=$(CURDIR)/.cache/installed
+	bench/run --runtime .cache/installed/bin/ocipy --runtime runc --runtime crun $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built, but not .venv

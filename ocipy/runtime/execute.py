@@ -60,6 +60,8 @@ class Execution:
             raise
 
     def _run(self, plan_steps):
+        if self.channel is None:  # already here: it starts while we make cgroups
+            self.channel = channel.spawn(self.streams, self.preserve)
         groups = [(where, list(group)) for where, group in groupby(plan_steps, lambda step: step.where)]
         for i, (where, group) in enumerate(groups):
             if where == "init":
@@ -100,13 +102,13 @@ class Execution:
         The root is begun while init makes them, but not before the steps have run: as long as "/" still
         shares its mounts with the host's, whatever is attached would appear there.
         """
-        if self.channel is None:
-            self.channel = channel.spawn(self.streams, self.preserve)
         for i, step in enumerate(group):
             if isinstance(step, steps.Clone):
                 self._clone(group[: i + 1])
                 group = group[i + 1 :]
                 break
+        if root_steps:
+            self.building()  # imports what it needs while init is busy
         self.settle()
         if group:
             self._program = self.channel.send(group, self.fds, (), self._made)
