@@ -92,6 +92,22 @@ def golden(request):
     return read
 
 
+#: Those that make cgroups here; without systemd, tests/kernel/test_systemd.py says that one is left out.
+MANAGERS = ("cgroupfs", "systemd") if os.path.isdir("/run/systemd/system") else ("cgroupfs",)
+
+
+def pytest_generate_tests(metafunc):
+    """What is marked `managers` holds whoever makes the cgroups."""
+    if "manager" in metafunc.fixturenames and metafunc.definition.get_closest_marker("managers"):
+        metafunc.parametrize("manager", MANAGERS, indirect=True)
+
+
+@pytest.fixture
+def manager(request):
+    """Who makes the cgroups of containers: cgroupfs unless the test is marked `managers`."""
+    return getattr(request, "param", MANAGERS[0])
+
+
 @pytest.fixture(scope="session")
 def launcher():
     """The command of this tree, which starts Python with the flags that the installed one has."""
@@ -110,17 +126,18 @@ def state_root(tmp_path, launcher):
 
 
 @pytest.fixture
-def ocipy(launcher, state_root):
+def ocipy(launcher, state_root, manager):
     """Run the command with a state root of its own: ocipy("state", "web", status=1) -> CompletedProcess.
 
-    status: what it must exit with, 0 by default, None for whatever
+    status:  what it must exit with, 0 by default, None for whatever
+    manager: of cgroups
     """
 
     def run(*words, status=0, **how):
         # Files, not pipes: a container that goes on holds its streams, and a pipe would only end with it.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             how = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "timeout": 60, **how}
-            command = [launcher, "--root", state_root, *map(str, words)]
+            command = [launcher, "--root", state_root, "--cgroup-manager", manager, *map(str, words)]
             done = subprocess.run(command, check=False, text=True, **how)
             for file in (out, err):
                 file.seek(0)
@@ -129,6 +146,7 @@ def ocipy(launcher, state_root):
         assert status is None or done.returncode == status, said
         return done
 
+    run.manager = manager
     return run
 
 

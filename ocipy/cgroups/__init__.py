@@ -12,6 +12,7 @@ from ocipy.plan.cgroup_layout import UNIFIED, Layout, place
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from ocipy.cgroups.manager import Manager
 
@@ -25,14 +26,16 @@ def open_manager(
 
     cgroups_path: linux.cgroupsPath of config.json, "" when it has none
     rootless:     go without cgroups where there is no permission, until a limit is asked for
-    manager:      "cgroupfs" or "disabled"
+    manager:      "cgroupfs", "systemd" or "disabled"
 
-    Raises UsageError for a manager that this version does not have.
+    Raises UsageError for a manager that there is none of here, ConfigError for a path that it has no use for.
     """
-    if manager == "systemd":
-        raise UsageError("the systemd cgroup manager is not available: leave out --systemd-cgroup")
     if manager not in MANAGERS:
         raise UsageError(f'cgroup manager "{manager}" is not one of {", ".join(MANAGERS)}')
+    if manager == "systemd":
+        from ocipy.cgroups.systemd import open_scope
+
+        return open_scope(layout, cgroups_path, container_id, rootless)
     if manager == "disabled" or layout.mode == "none":
         return from_paths({}, None, rootless)
     return from_paths(dict(place(layout, cgroups_path, container_id)), None, rootless)
@@ -48,8 +51,18 @@ def is_frozen(paths: dict[str, str]) -> bool:
     return set(paths) == {UNIFIED} and files.is_set(f"{paths[UNIFIED]}/cgroup.freeze")
 
 
+def from_kept(kept: dict[str, Any]) -> Manager:
+    """The manager of cgroups that exist, from what state keeps: `Manager.kept`."""
+    if "unit" not in kept:
+        return from_paths(kept["paths"], kept["made"], kept["rootless"])
+    from ocipy.cgroups.systemd import from_unit
+
+    v2 = set(kept["paths"]) <= {UNIFIED}
+    return from_unit(kept["paths"], kept["made"], kept["rootless"], kept["unit"], v2)
+
+
 def from_paths(paths: dict[str, str], made: Iterable[str] | None = (), rootless: bool = False) -> Manager:
-    """The manager of cgroups that exist, from what state keeps: `Manager.paths` and `Manager.made`."""
+    """The manager of cgroups that nobody but ocipy manages, by `Manager.paths` and `Manager.made`."""
     if not paths:
         from ocipy.cgroups.disabled import Disabled
 

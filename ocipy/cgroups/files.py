@@ -52,8 +52,10 @@ def is_set(path: str) -> bool:
     """Whether a file reads 1; one that is gone does not."""
     try:
         return read(path) == "1\n"
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV):
+            return False
+        raise
 
 
 def make(directory: str) -> list[str]:

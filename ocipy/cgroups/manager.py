@@ -1,6 +1,6 @@
-"""What every cgroup manager can do; v1, v2 and disabled say how.
+"""What every cgroup manager can do; v1, v2, systemd and disabled say how.
 
-    open_manager(layout, ...)          from_paths(paths, made)
+    open_manager(layout, ...)          from_kept(kept)
               |                                  |
               v   make()  apply(step)...         v
          [ cgroup ]  join_fd() join_files() join(pid)
@@ -23,9 +23,10 @@ from ocipy.plan.cgroup_layout import UNIFIED, clean
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from ocipy.plan.resources import CheckUsage
-    from ocipy.plan.steps import LoadDevices, WriteCgroup
+    from ocipy.plan.steps import LoadDevices, SetProperties, WriteCgroup
 
 # A process in an uninterruptible sleep (a dead NFS server) can take its time to freeze or die.
 STATE_DEADLINE = 10.0
@@ -38,9 +39,15 @@ class Manager:
 
     rootless: without permission, work without cgroups until a limit is asked for
     refused:  controller -> why there is no cgroup, when `rootless` and permission was lacking
+    unit:     the name of the systemd unit that it is, "" for none
+    placed:   is the first process in the cgroup without its own or its clone's doing?
+    ends_when_empty: do its cgroups vanish with the last process?
     """
 
     version = 0
+    unit = ""
+    placed = False
+    ends_when_empty = False
 
     def __init__(self, paths: dict[str, str], made: Iterable[str] | None = None, rootless: bool = False):
         """`made`: None for a container whose cgroups are still to be made."""
@@ -76,6 +83,10 @@ class Manager:
         if self._missing is None:
             self._missing = tuple(files.missing(list(dict.fromkeys(self._paths.values()))))
         return self._missing
+
+    def kept(self) -> dict[str, Any]:
+        """What state keeps, for `from_kept`."""
+        return {"paths": self.paths, "made": list(self.made), "rootless": self.rootless}
 
     # ------------------------------------------------------------ make and remove
 
@@ -117,7 +128,7 @@ class Manager:
         main = self._main()
         return bool(main) and os.path.isdir(main)
 
-    def chown(self, uid: int, gid: int) -> None:
+    def chown(self, uid: int) -> None:
         """Delegate the cgroup to a user; only v2 can be (Documentation/admin-guide/cgroup-v2.rst)."""
 
     def _refuse_used(self, directory: str) -> None:
@@ -172,7 +183,18 @@ class Manager:
                 if not os.path.isdir(directory):
                     raise ContainerError(f"cgroup {word}: {directory} does not exist")
                 paths[name] = directory
+        return self.at(paths)
+
+    def at(self, paths: dict[str, str]) -> Manager:
+        """The manager of cgroups below these."""
         return type(self)(paths, (), self.rootless)
+
+    def admit(self, pid: int) -> bool:
+        """Move a process in from outside, where it takes somebody else's power; whether that was so.
+
+        Then its children are in, too.
+        """
+        return False
 
     def at_process(self, pid: int) -> Manager:
         """The manager of the cgroup, at or below this one, that a process of the container sits in."""
@@ -180,7 +202,7 @@ class Manager:
 
     # ------------------------------------------------------------ limits
 
-    def apply(self, step: WriteCgroup | LoadDevices | CheckUsage) -> None:
+    def apply(self, step: WriteCgroup | LoadDevices | SetProperties | CheckUsage) -> None:
         """Do one step of the plan.  Raises OSError worded as the call, or StepError with more to say."""
         most = getattr(step, "most", None)
         if most is None:

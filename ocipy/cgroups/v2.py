@@ -60,19 +60,22 @@ class V2(Manager):
         elif not (self.rootless and isinstance(step, LoadDevices)):
             raise self._lacks(step, UNIFIED)
 
-    def chown(self, uid: int, gid: int) -> None:
+    def chown(self, uid: int) -> None:
         try:
             delegate = files.read("/sys/kernel/cgroup/delegate").split()
         except OSError:
             delegate = list(DELEGATE)
-        os.chown(self.path, uid, gid)
-        for name in delegate:
+        if not self.path:
+            return
+        for name in ("", *delegate):
             try:
-                os.chown(f"{self.path}/{name}", uid, gid)
+                os.chown(f"{self.path}/{name}", uid, -1)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                raise files.failed(error, "chown", f"{self.path}/{name}", uid, -1) from None
 
-    def at_process(self, pid: int) -> V2:
+    def at_process(self, pid: int) -> Manager:
         """The manager of the cgroup, at or below this one, that a process of the container sits in.
 
         A container that made sub-cgroups with controllers has no processes in its own cgroup any more and
@@ -84,7 +87,7 @@ class V2(Manager):
         parts = where.split("/")
         for depth in range(len(parts), 1, -1):
             if self.path.endswith("/".join(parts[:depth])):
-                return V2({UNIFIED: "/".join([self.path, *parts[depth:]])}, (), self.rootless)
+                return self.at({UNIFIED: "/".join([self.path, *parts[depth:]])})
         return self
 
     # ------------------------------------------------------------ the processes in it
@@ -259,7 +262,8 @@ def kill_all(directory: str) -> bool:
     try:
         files.write(f"{directory}/cgroup.kill", "1")
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EOPNOTSUPP):  # an older kernel, or a threaded cgroup
+        # An older kernel, or a threaded cgroup; or one that is gone.
+        if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
             return False
         raise
     return True

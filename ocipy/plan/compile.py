@@ -2,7 +2,7 @@
 
 The order of a create, each part with its reason where it is made (laws: order.py):
 
-    cgroup and its limits           before the clone on v2, beside it on v1 (see _beginning)
+    cgroup and its limits           before, beside or after the clone (see _beginning)
     namespaces to join              while paths are the host's and nothing runs yet
     init: oom_score_adj, hard limits   with the host's privileges
     init: namespaces                user first or last (see _namespaces), then the clone
@@ -73,20 +73,59 @@ def _beginning(context: Context) -> tuple[Step, ...]:
     """The cgroup and the first process.
 
     On cgroup v2 the clone puts the process into its cgroup, with all limits in force.  On v1 it moves itself
-    later, so that limits can be written while init makes namespaces.
+    later, so that limits can be written while init makes namespaces.  systemd makes scopes for processes that
+    there are.
     """
     path = context.linux.get("cgroupsPath") or ""
-    made = (steps.MakeCgroup(path, pointer="/linux/cgroupsPath" if path else ""),)
+    pointer = "/linux/cgroupsPath" if path else ""
     limits = resources.cgroup_steps(
         context.linux.get("resources") or {},
         context.facts.cgroup,
-        rootless=context.facts.rootless or context.facts.user_namespace,
+        rootless=context.rootless_cgroups,
         disabled=not context.options.cgroups,
         warnings=context.warnings,
     )
+    limits = (*limits, *_delegation(context))
+    if context.options.systemd:
+        return (*_namespaces(context), _scope(path, pointer, context), *limits)
+    made = (steps.MakeCgroup(path, pointer=pointer),)
     if context.facts.cgroup.mode in ("v1", "hybrid"):
         return (*made, *_namespaces(context), *limits)
     return (*made, *limits, *_namespaces(context))
+
+
+def _scope(path: str, pointer: str, context: Context) -> Step:
+    # Only here: most containers have nothing to do with systemd.
+    from ocipy.plan.systemd_properties import scope_properties
+    from ocipy.plan.systemd_unit import unit_of
+
+    id, rootless = context.options.id, context.rootless_cgroups
+    unit = unit_of(path, id, rootless)
+    properties = scope_properties(context.config, id, context.facts.cgroup, rootless)
+    return steps.MakeScope(unit.name, unit.slice, properties, pointer=pointer)
+
+
+def _delegation(context: Context) -> list[Step]:
+    """The cgroup is its process's user's if that is of any use: in a cgroup namespace, where it is writable.
+
+    Source: runtime-spec config-linux.md#cgroup-ownership; on v1 a cgroup can't be given away safely.
+    """
+    writable = any(
+        mount["destination"].rstrip("/") == "/sys/fs/cgroup"
+        and mount.get("type") in ("cgroup", "cgroup2")
+        and "ro" not in (mount.get("options") or ())
+        for mount in context.config.get("mounts") or ()
+    )
+    facts = context.facts
+    if not (writable and facts.cgroup.mode == "v2" and context.options.cgroups and context.is_new("cgroup")):
+        return []
+    uid = ((context.process or {}).get("user") or {}).get("uid", 0)
+    for inside, outside, size in context.uids:
+        if inside <= uid < inside + size:
+            uid = outside + uid - inside
+            break
+    # Whoever has no privilege owns what it makes, and can't give it to anybody.
+    return [] if facts.rootless or uid == facts.euid else [steps.DelegateCgroup(uid)]
 
 
 # ---------------------------------------------------------------- namespaces

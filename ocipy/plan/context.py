@@ -57,6 +57,11 @@ class Context:
         """Has the container's init only what a user namespace gives, and no power over the host?"""
         return self.has_namespace("user") or self.facts.user_namespace or self.facts.rootless
 
+    @property
+    def rootless_cgroups(self) -> bool:
+        """Has the runtime only those cgroups that were delegated to it?"""
+        return self.facts.rootless or self.facts.user_namespace
+
     def is_new(self, kind: str) -> bool:
         return kind in self.namespaces and not self.namespaces[kind][0]
 

@@ -43,3 +43,4 @@ class Options(Record):
     env: tuple[str, ...] = ()  # what the runtime adds for its caller: LISTEN_FDS, NOTIFY_SOCKET
     notify_socket: str = ""  # host directory to bind at /run/notify, "" for none
     cgroups: bool = True  # False: --cgroup-manager disabled
+    systemd: bool = False  # --cgroup-manager systemd

@@ -12,7 +12,7 @@ from ocipy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ocipy.plan.facts import Facts
@@ -46,14 +46,15 @@ _CREDENTIALS = ("BOUNDING", "SETGID", "SETUID", "CAPSET", "AMBIENT")
 
 LAWS = (
     # ------------------------------------------------------------ cgroups
+    Law(("Clone",), ("MakeScope",), "a scope is made for processes that there are", "systemd.scope(5)"),
     Law(
-        ("MakeCgroup",),
-        ("WriteCgroup", "LoadDevices", "JoinCgroup"),
+        ("MakeCgroup", "MakeScope"),
+        ("WriteCgroup", "LoadDevices", "DelegateCgroup", "JoinCgroup"),
         "a cgroup must be there to be written to",
         "cgroups(7)",
     ),
     Law(
-        ("WriteCgroup", "LoadDevices"),
+        ("WriteCgroup", "LoadDevices", "DelegateCgroup"),
         ("JoinCgroup", *_HOOKS, *_BUILDING),
         "nothing of the container may run, or make anything, outside of its limits",
         "runtime-spec config-linux.md#control-groups",
@@ -64,6 +65,7 @@ LAWS = (
         "the clone itself puts the first process into its cgroup",
         "clone(2), CLONE_INTO_CGROUP",
         given="cgroup v2",
+        unless="MakeScope",
     ),
     Law(
         ("JoinCgroup",),
@@ -339,7 +341,17 @@ LAWS = (
 )
 
 #: Steps that a plan has at most one of.
-SINGLE = ("MakeCgroup", "MapIds", "Clone", "AttachRoot", "EnterRoot", "ReadonlyRoot", "WaitStart", "Execve")
+SINGLE = (
+    "MakeCgroup",
+    "MakeScope",
+    "MapIds",
+    "Clone",
+    "AttachRoot",
+    "EnterRoot",
+    "ReadonlyRoot",
+    "WaitStart",
+    "Execve",
+)
 
 #: Steps whose name says more than their class.
 _ABOUT: dict[type, Callable[[Any], tuple[str, ...]]] = {
@@ -364,13 +376,14 @@ def violations(steps: Sequence[Step], facts: Facts | None = None) -> list[str]:
     for i, step in enumerate(steps):
         for name in names(step):
             places.setdefault(name, []).append(i)
-    known = {*places, *_facts(facts)}
+    cgroup_v2 = facts and facts.cgroup.mode == "v2"
+    known = {*places, "rootless" if facts and facts.rootless else "", "cgroup v2" if cgroup_v2 else ""}
     broken = [
         f"{steps[late]} comes after {steps[early]}; {law}"
         for law in LAWS
         if (not law.given or law.given in known) and not (law.unless and law.unless in known)
-        for late in _last(places, law.first)
-        for early in _first(places, law.then)
+        for late in _ends(places, law.first, max)
+        for early in _ends(places, law.then, min)
         if late > early
     ]
     broken += [
@@ -379,16 +392,7 @@ def violations(steps: Sequence[Step], facts: Facts | None = None) -> list[str]:
     return broken
 
 
-def _facts(facts: Facts | None) -> Iterable[str]:
-    if facts and facts.rootless:
-        yield "rootless"
-    if facts and facts.cgroup.mode == "v2":
-        yield "cgroup v2"
-
-
-def _last(places: dict[str, list[int]], wanted: tuple[str, ...]) -> list[int]:
-    return [max(found) for name in wanted if (found := places.get(name))]
-
-
-def _first(places: dict[str, list[int]], wanted: tuple[str, ...]) -> list[int]:
-    return [min(found) for name in wanted if (found := places.get(name))]
+def _ends(
+    places: dict[str, list[int]], wanted: tuple[str, ...], end: Callable[[list[int]], int]
+) -> list[int]:
+    return [end(found) for name in wanted if (found := places.get(name))]

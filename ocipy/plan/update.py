@@ -13,6 +13,7 @@ from ocipy.errors import ConfigError, Problem
 from ocipy.plan import devices
 from ocipy.plan.cgroup_layout import Layout
 from ocipy.plan.resources import cgroup_steps
+from ocipy.plan.steps import SetProperties, WriteCgroup
 from ocipy.record import Record
 
 TYPE_CHECKING = False
@@ -38,11 +39,14 @@ class Update(Record):
     resources: dict[str, Any]
 
 
-def compile_update(change: Value, current: Value, layout: Layout, rootless: bool = False) -> Update:
+def compile_update(
+    change: Value, current: Value, layout: Layout, rootless: bool = False, unit: str = ""
+) -> Update:
     """The steps of an update.
 
     change:  linux.resources, as far as they are to change
     current: linux.resources as they hold
+    unit:    the systemd unit that the container is, "" for none
 
     Raises ConfigError, with pointers that count from linux.resources, for what makes no sense, can't be had
     here, or would have no effect.
@@ -70,7 +74,24 @@ def compile_update(change: Value, current: Value, layout: Layout, rootless: bool
         problems += error.problems
     if problems:
         raise ConfigError(problems, "resources")
+    if unit:
+        asked |= {"devices": new_rules} if new_rules else {}
+        steps += _properties(unit, steps, (asked, current), layout, rootless)
     return Update(steps, before, resources)
+
+
+def _properties(
+    unit: str, written: tuple[Step, ...], change: tuple[Value, Value], layout: Layout, rootless: bool
+) -> tuple[Step, ...]:
+    """Tell systemd as well, when the kernel has taken everything; and once more what systemd rounds."""
+    # Only here: most containers have nothing to do with systemd.
+    from ocipy.plan.systemd_properties import ROUNDED, changed
+
+    new, old = changed(*change, layout, rootless)
+    if not new:
+        return ()
+    again = {step.file: step for step in written if isinstance(step, WriteCgroup) and step.file in ROUNDED}
+    return (SetProperties(unit, new, old), *again.values())
 
 
 def _devices(

@@ -83,8 +83,7 @@ class Container:
 
     @property
     def cgroup(self):
-        kept = self._private["cgroup"]
-        return cgroups.from_paths(kept["paths"], kept["made"], kept["rootless"])
+        return cgroups.from_kept(self._private["cgroup"])
 
     def state(self):
         """The state document of runtime-spec, with rootfs, created and owner as runc has them."""

@@ -101,6 +101,7 @@ class Planned:
             env=(*env, "NOTIFY_SOCKET=/run/notify/notify.sock") if notify else env,
             notify_socket=f"{runtime.root}/{id}/notify" if notify else "",
             cgroups=runtime.cgroup_manager != "disabled",
+            systemd=runtime.cgroup_manager == "systemd",
         )
         try:
             self._check(strict)
@@ -230,12 +231,7 @@ class _Making:
         if self.execution and self.execution.pid:
             self.document["pid"] = self.execution.pid
             self.private["started"] = self.execution.started
-        cgroup = self.cgroup
-        self.private["cgroup"] = {
-            "paths": cgroup.paths,
-            "made": list(cgroup.made),
-            "rootless": cgroup.rootless,
-        }
+        self.private["cgroup"] = self.cgroup.kept()
         self.entry.save(self.document, durable=self.private["phase"] == "created")
 
     def _run_hooks(self, kind, _pointer):
@@ -267,7 +263,7 @@ class _Making:
         try:
             self.cgroup.kill()
             self.cgroup.remove()
-        except OSError as error:
+        except (OSError, OcipyError) as error:
             self.container.runtime.warn(f"cgroup of a failed create stays: {describe(error)}")
         self._run_poststop()
         self.entry.remove()

@@ -44,6 +44,7 @@ class Execution:
         self.notify = notify  # called with the descriptor of a seccomp filter that notifies
         self.needed_controllers = ()
         self.has_user_namespace = False
+        self._admitted = False  # is the stage in the container's cgroup, and so whoever it starts?
         self._building = None
         self._program = None  # that init is running
         self._namespaces = {}  # of the container, opened through /proc: "mnt", "user"
@@ -110,6 +111,8 @@ class Execution:
         if root_steps:
             self.building()  # imports what it needs while init is busy
         self.settle()
+        if any(isinstance(step, steps.JoinCgroup) for step in group):
+            self.fds["tasks"] = self._cgroup_files()
         if group:
             self._program = self.channel.send(group, self.fds, (), self._made)
         mounts = self.building().mounts(root_steps) if root_steps else ()
@@ -132,7 +135,8 @@ class Execution:
     def _clone(self, group):
         """The stage makes the namespaces and the first process, and ends; the socket passes to its child."""
         self.settle()
-        if self.cgroup and not self._in_user_namespace(group):
+        self._admitted = bool(self.cgroup) and self.cgroup.admit(self.channel.pid)
+        if self.cgroup and not self._admitted and not self._in_user_namespace(group):
             self.fds["cgroup"] = self.cgroup.join_fd()
         self._program = self.channel.send(group, self.fds)
 
@@ -145,7 +149,6 @@ class Execution:
             # Later it is not dumpable, and its /proc/PID/ns closed to who has no capability outside.
             for name in ("user", "mnt", "net"):
                 self.namespace(name)
-        self.fds["tasks"] = self._cgroup_files() if self.cgroup else ()
         if self.record:
             self.record()
 
@@ -157,9 +160,11 @@ class Execution:
 
     def _cgroup_files(self):
         """Descriptors of files by which init moves itself into the container's cgroups."""
+        if not self.cgroup or self._admitted:
+            return ()
         files = self.cgroup.join_files()
         unified = self.cgroup.paths.get("")
-        if unified and self.fds.get("cgroup") is None:
+        if unified and self.fds.get("cgroup") is None and not self.cgroup.placed:
             files += (os.open(f"{unified}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC),)
         return files
 
@@ -235,6 +240,16 @@ def _make_cgroup(execution, step):
         execution.record()
 
 
+def _make_scope(execution, step):
+    execution.cgroup.start(step, execution.pid, execution.needed_controllers)
+    if execution.record:
+        execution.record()
+
+
+def _delegate(execution, step):
+    execution.cgroup.chown(step.uid)
+
+
 def _apply(execution, step):
     execution.cgroup.apply(step)
 
@@ -262,10 +277,18 @@ def _move_net_device(execution, step):
 
 
 #: What needs nothing of init: done while it makes namespaces.
-_WHILE_INIT_WORKS = (steps.MakeCgroup, steps.WriteCgroup, steps.LoadDevices, steps.OpenNamespace)
+_WHILE_INIT_WORKS = (
+    steps.MakeCgroup,
+    steps.WriteCgroup,
+    steps.LoadDevices,
+    steps.DelegateCgroup,
+    steps.OpenNamespace,
+)
 
 EFFECTS = {
     steps.MakeCgroup: _make_cgroup,
+    steps.MakeScope: _make_scope,
+    steps.DelegateCgroup: _delegate,
     steps.WriteCgroup: _apply,
     steps.LoadDevices: _apply,
     steps.OpenNamespace: _open_namespace,

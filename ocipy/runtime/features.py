@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ocipy
 from ocipy.plan import compile, identity, naming, profile, scheduling, seccomp
+from ocipy.plan.systemd_properties import ANNOTATION as SYSTEMD_PROPERTY
 from ocipy.runtime.create import LATER_HOOKS
 from ocipy.runtime.filters import supported_flags
 from ocipy.spec import landlock, network
@@ -22,7 +23,7 @@ def document():
         "linux": {
             "namespaces": sorted(naming.NAMESPACES),
             "capabilities": list(identity.CAPABILITIES),
-            "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+            "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": True, "rdma": True},
             "seccomp": {
                 "enabled": True,
                 "actions": sorted(profile.ACTIONS),
@@ -42,7 +43,7 @@ def document():
             "netDevices": {"enabled": True},
         },
         "annotations": {"io.ocipy.version": ocipy.__version__},
-        "potentiallyUnsafeConfigAnnotations": [landlock.ANNOTATION, network.PREFIX],
+        "potentiallyUnsafeConfigAnnotations": [landlock.ANNOTATION, network.PREFIX, SYSTEMD_PROPERTY],
     }
 
 

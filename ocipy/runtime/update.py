@@ -7,7 +7,7 @@ from ocipy.cgroups.layout import detect
 from ocipy.errors import ConfigError, ContainerError, OcipyError, Problem, StepError, describe
 from ocipy.plan.resources import CheckUsage, alternative
 from ocipy.plan.resources.undo import undo
-from ocipy.plan.steps import LoadDevices, WriteCgroup
+from ocipy.plan.steps import LoadDevices, SetProperties, WriteCgroup
 from ocipy.plan.update import compile_update
 from ocipy.runtime import host
 from ocipy.spec import jsontext
@@ -34,7 +34,7 @@ def update(container, change, source="resources"):
             raise ContainerError("the container has no cgroup: it has no limits that could be changed")
         facts = host.facts()
         rootless = facts.rootless or facts.user_namespace
-        made = compile_update(change, resources_of(container), detect(), rootless)
+        made = compile_update(change, resources_of(container), detect(), rootless, cgroup.unit)
     except ConfigError as error:
         raise ConfigError(error.problems, source) from None
     with Journal(cgroup, made.devices) as journal:
@@ -103,6 +103,8 @@ class Journal:
 
     def _back(self, step):
         """The steps that undo one that is about to be done, in the order in which to do them last first."""
+        if isinstance(step, SetProperties):
+            return (step.undone(),)
         if isinstance(step, LoadDevices) or step.controller == "devices":
             return () if self.devices[0] in self.back else self.devices[::-1]
         named = ((step.file, step.value), alternative(step.file, step.value))

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
-from ocipy.cgroups import from_paths, open_manager
+from ocipy.cgroups import from_kept, from_paths, open_manager
 from ocipy.cgroups.layout import detect
 from ocipy.errors import UsageError
 from ocipy.plan.cgroup_layout import Layout
+from tests.conftest import need
 
 V1 = Layout("v1", (("memory", "/absent/memory", "/"),), (("memory", "/"),))
 HYBRID = V1.replace(mode="hybrid", mounts=(*V1.mounts, ("", "/absent/unified", "/")))
@@ -27,10 +28,42 @@ def test_disabled_by_name():
     assert type(open_manager(V2, "/pod", "web", manager="disabled")).__name__ == "Disabled"
 
 
-@pytest.mark.parametrize("name", ["systemd", "nonsense"])
-def test_other_managers_are_refused_by_name(name):
-    with pytest.raises(UsageError, match=name):
-        open_manager(V2, "/pod", "web", manager=name)
+def test_other_managers_are_refused_by_name():
+    with pytest.raises(UsageError, match="nonsense"):
+        open_manager(V2, "/pod", "web", manager="nonsense")
+
+
+def test_without_systemd_there_is_no_scope():
+    need(not os.path.isdir("/run/systemd/system"), "systemd runs here", kernel=True)
+    with pytest.raises(UsageError, match="needs systemd, which does not run here"):
+        open_manager(V2, "", "web", manager="systemd")
+
+
+@pytest.mark.parametrize(("layout", "name"), [(V1, "ScopeV1"), (HYBRID, "ScopeV1"), (V2, "ScopeV2")])
+def test_a_scope_is_found_again_by_what_state_keeps(layout, name):
+    unit = {"name": "web.scope", "user": False, "inode": 5}
+    kept = {
+        "paths": {entry[0]: entry[1] for entry in layout.mounts},
+        "made": [],
+        "rootless": False,
+        "unit": unit,
+    }
+    manager = from_kept(kept)
+    assert type(manager).__name__ == name
+    assert manager.kept() == kept
+    assert not manager.exists()
+
+
+def test_the_cgroup_of_another_scope_that_has_the_name_now_is_left_alone(tmp_path):
+    place = tmp_path / "web.scope"
+    place.mkdir()
+    unit = {"name": "web.scope", "user": False, "inode": place.stat().st_ino}
+    kept = {"paths": {"": str(place)}, "made": [str(place)], "rootless": False, "unit": unit}
+    assert from_kept(kept).exists()
+    other = from_kept({**kept, "unit": {**unit, "inode": unit["inode"] + 1}})
+    assert (other.paths, other.made, other.procs(), other.exists()) == ({}, (), [], False)
+    other.remove()
+    assert place.exists()
 
 
 def test_state_of_before_make_names_what_would_be_made():

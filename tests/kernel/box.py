@@ -39,6 +39,7 @@ class Box:
         self.bundle = directory / f"box-{next(_number)}"
         self.bundle.mkdir()
         self.template = template
+        self.manager = ocipy.manager
         # Default cgroups are named by it, and tests may run beside each other.
         self.id = f"ocipytest-{os.getpid()}-{self.bundle.name}"
         self.config = json.loads((template / "config.json").read_text())
@@ -95,6 +96,18 @@ class Box:
         for parent in (self.bundle, *self.bundle.parents):
             with suppress(PermissionError):
                 parent.chmod(parent.stat().st_mode | 0o011)
+
+    def place(self, parent=""):
+        """Say where its cgroup is to be; the path of that below the hierarchy's root.
+
+        parent: a cgroup, or a slice, above it
+        """
+        if self.manager == "systemd":
+            parent = f"{parent or 'system'}.slice"
+            self.linux["cgroupsPath"] = f"{parent}::{self.id}"
+            return f"/{parent}/{self.id}.scope"
+        self.linux["cgroupsPath"] = f"/{parent}/{self.id}" if parent else f"/{self.id}"
+        return self.linux["cgroupsPath"]
 
     def capabilities(self, *names, **sets):
         """These in the bounding, effective and permitted sets; others by keyword."""
@@ -179,4 +192,5 @@ class Box:
 def popen(box, *words, **how):
     """A verb that goes on while the test does."""
     launcher, root = box.ocipy.command
-    return subprocess.Popen([launcher, "--root", root, *map(str, words)], **how)
+    command = [launcher, "--root", root, "--cgroup-manager", box.manager]
+    return subprocess.Popen([*command, *map(str, words)], **how)

@@ -236,7 +236,7 @@ def test_below_a_threaded_cgroup_only_threaded_controllers_can_be_had(manager, l
 
 
 def test_a_delegated_cgroup_belongs_to_the_user_with_the_files_that_the_kernel_lists(manager):
-    manager.chown(65534, 65534)
+    manager.chown(65534)
     owners = {name: os.stat(f"{manager.path}/{name}").st_uid for name in os.listdir(manager.path)}
     assert {owners[name] for name in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")} == {65534}
     assert owners["cgroup.type"] == 0

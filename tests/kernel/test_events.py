@@ -10,7 +10,7 @@ from tests.conftest import need
 from tests.kernel.box import popen
 from tests.kernel.limits import MIB, allocates, version
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.managers]
 
 # What runc's documents may lack, for it is zero, or have and ours not: newer ones have left it out again.
 OPTIONAL = {

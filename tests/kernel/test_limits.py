@@ -22,7 +22,7 @@ from tests.kernel.limits import (
     version,
 )
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.managers]
 
 DENY_ALL = {"allow": False, "access": "rwm"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kernel.limits import MIB, version
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.managers]
 
 GREEDY = ("dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1")
 
@@ -32,11 +32,11 @@ def memory_point():
 
 
 def test_a_run_that_the_oom_killer_ends_says_so(limited):
-    limited.linux["cgroupsPath"] = f"/{limited.id}"
+    place = limited.place()
     text = limited.run(*GREEDY, status=137)
     assert text == (
         "ocipy: warning: out of memory: 1 of the container's processes was killed; "
-        f"cgroup {memory_point()}/{limited.id} is limited to {16 * MIB} bytes by {limit_file()}, "
+        f"cgroup {memory_point()}{place} is limited to {16 * MIB} bytes by {limit_file()}, "
         f"its peak was {16 * MIB}\n"
     )
 
@@ -61,7 +61,8 @@ def test_who_ends_well_or_is_killed_by_another_hears_nothing_of_it(limited):
 
 
 def test_the_limit_of_a_cgroup_above_is_named(limited):
-    pod = memory_point() / f"{limited.id}-pod"
+    name = limited.id.replace("-", "")
+    pod = memory_point() / Path(limited.place(name)).parent.name
     pod.mkdir()
     try:
         if version("memory") == 2:
@@ -69,7 +70,6 @@ def test_the_limit_of_a_cgroup_above_is_named(limited):
             (pod / "memory.swap.max").write_text("0")
         (pod / limit_file()).write_text(str(20 * MIB))
         limited.linux["resources"]["memory"] = {"limit": 100 * MIB}
-        limited.linux["cgroupsPath"] = f"/{pod.name}/web"
         assert f"cgroup {pod} is limited to {20 * MIB} bytes" in limited.run(*GREEDY, status=137)
     finally:
         pod.rmdir()
@@ -84,12 +84,12 @@ def test_an_exec_that_is_killed_says_so(limited):
 def test_a_create_that_is_killed_says_so_and_leaves_nothing(limited):
     limited.linux["resources"]["memory"]["limit"] = 4096
     limited.linux["resources"]["memory"].pop("swap", None)
-    limited.linux["cgroupsPath"] = f"/{limited.id}"
+    place = limited.place()
     message = limited.error(limited.create("true", status=1))
     assert message.startswith(f"create {limited.id}: ")
     assert "out of memory: 1 of the container's processes was killed" in message
-    assert f"{limited.id} is limited to 4096 bytes" in message
-    assert not (memory_point() / limited.id).exists()
+    assert f"{place} is limited to 4096 bytes" in message
+    assert not os.path.exists(f"{memory_point()}{place}")
     assert not (Path(limited.ocipy.command[1]) / limited.id).exists()
 
 

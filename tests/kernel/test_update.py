@@ -23,7 +23,7 @@ from tests.kernel.limits import (
     version,
 )
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.managers]
 
 DENY_ALL = {"allow": False, "access": "rwm"}
 LOOP_READ = {"allow": True, "type": "b", "major": 7, "access": "r"}

@@ -51,10 +51,14 @@ def mixtures(draw):
     host=st.sampled_from(sorted(HOSTS)),
     no_pivot=st.booleans(),
     notify=st.sampled_from(["", "/run/notify"]),
+    systemd=st.booleans(),
 )
-def test_mixtures_of_examples_are_planned_in_a_lawful_order(config, host, no_pivot, notify):
+def test_mixtures_of_examples_are_planned_in_a_lawful_order(config, host, no_pivot, notify, systemd):
+    if systemd:
+        config["linux"]["cgroupsPath"] = "shop.slice:ocipy:web"
+    options = OPTIONS.replace(no_pivot=no_pivot, notify_socket=notify, systemd=systemd)
     try:
-        plan = compile(config, OPTIONS.replace(no_pivot=no_pivot, notify_socket=notify), HOSTS[host])
+        plan = compile(config, options, HOSTS[host])
     except ConfigError:
         return
     assert order.violations(all_steps(plan), HOSTS[host]) == []
@@ -81,7 +85,7 @@ def test_every_law_is_put_to_work():
     del everything["linux"]["intelRdt"], everything["linux"]["seccomp"]
     for facts in HOSTS.values():
         for config in (*EXAMPLES.values(), everything):
-            for options in (OPTIONS, OPTIONS.replace(no_pivot=True)):
+            for options in (OPTIONS, OPTIONS.replace(no_pivot=True), OPTIONS.replace(systemd=True)):
                 try:
                     plan = compile(config, options, facts)
                 except ConfigError:

@@ -20,9 +20,12 @@ from ocipy.plan.steps.base import (
     WriteProc,
 )
 from ocipy.plan.steps.cgroup import (
+    DelegateCgroup,
     JoinCgroup,
     LoadDevices,
     MakeCgroup,
+    MakeScope,
+    SetProperties,
     WriteCgroup,
 )
 from ocipy.plan.steps.namespace import (
@@ -77,6 +80,7 @@ __all__ = [
     "Bind",
     "BindCgroup",
     "Clone",
+    "DelegateCgroup",
     "DetachRoot",
     "EnterRoot",
     "Execve",
@@ -94,6 +98,7 @@ __all__ = [
     "MakeDevice",
     "MakeDir",
     "MakeFile",
+    "MakeScope",
     "MakeSymlink",
     "MapIds",
     "Mask",
@@ -114,6 +119,7 @@ __all__ = [
     "SetHostname",
     "SetMountAttr",
     "SetOomScoreAdj",
+    "SetProperties",
     "SetRlimit",
     "SetSysctl",
     "Step",

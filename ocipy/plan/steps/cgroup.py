@@ -6,6 +6,8 @@ from ocipy.plan.steps.base import InitStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ocipy.plan.steps.base import Numbering, Ops
 
 
@@ -16,6 +18,41 @@ class MakeCgroup(Step):
 
     def __str__(self) -> str:
         return f"make cgroup {self.path or '(default)'}"
+
+
+class MakeScope(Step):
+    """Have systemd make the container's cgroups, as a scope with the first process in it."""
+
+    unit: str
+    slice: str
+    properties: tuple[Any, ...]  # of ocipy.plan.systemd_properties
+
+    def __str__(self) -> str:
+        return f"start {self.unit} in {self.slice} ({', '.join(map(str, self.properties))})"
+
+
+class SetProperties(Step):
+    """Tell systemd of other limits of a scope."""
+
+    unit: str
+    properties: tuple[Any, ...]
+    old: tuple[Any, ...]  # as they were
+
+    def __str__(self) -> str:
+        return f"set {', '.join(map(str, self.properties))} of {self.unit}"
+
+    def undone(self) -> SetProperties:
+        """The step that takes it back."""
+        return self.replace(properties=self.old, old=self.properties)
+
+
+class DelegateCgroup(Step):
+    """Give the container's cgroup to its process's user, who then may make cgroups below it."""
+
+    uid: int
+
+    def __str__(self) -> str:
+        return f"give the cgroup to uid {self.uid}"
 
 
 class WriteCgroup(Step):
@@ -41,7 +78,8 @@ class LoadDevices(Step):
 class JoinCgroup(InitStep):
     """Move the container's first process into its cgroups, before it has run anything of the container.
 
-    On cgroup v2 the clone has done it (CLONE_INTO_CGROUP); v1 has no such way, so init moves itself.
+    On cgroup v2 the clone has done it (CLONE_INTO_CGROUP), or systemd; v1 has no such way, so init moves
+    itself.
     """
 
     def __str__(self) -> str:
