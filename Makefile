@@ -137,6 +137,10 @@ conformance-clients: deps build ## run every engine's list on ocipy and on runc 
 conformance-podman: ## run podman's list
 	@$(MAKE) --no-print-directory conformance-clients ENGINES=podman
 
+.PHONY: conformance-containerd
+conformance-containerd: ## run containerd's list on Debian's and on the current one
+	@$(MAKE) --no-print-directory conformance-clients ENGINES="containerd containerd-2"
+
 .PHONY: bench
 bench: build ## time ocipy, as it is when installed, beside its peers
 	@tools/deps bench

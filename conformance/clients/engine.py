@@ -12,7 +12,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Engine:
     """One engine and its list.  A subclass says how it is started and tidied; one instance serves all runs.
 
-    name:     its column in the tables, and the name of its list, NAME.toml
+    name:     what the tables and the command line call it
+    lists:    the names of its lists without .toml, when it is not its own name alone
     programs: what must be in the PATH, or the engine can't run here
     packages: the set of tools/deps that has them
     cgroups:  the hierarchies that its sandbox mounts, as sandbox.py names them
@@ -20,10 +21,14 @@ class Engine:
     """
 
     name = ""
+    lists = ()
     programs = ()
     packages = "clients"
     cgroups = "auto"
     tidy = ":"
+
+    def install(self):
+        """Make what it needs beyond Debian's packages, outside of the sandbox.  Raises OSError."""
 
     def version(self):
         """Words that identify the engine, for the tables."""
@@ -33,7 +38,8 @@ class Engine:
 
     def cases(self):
         """Every `Case` of its list."""
-        return case.load(os.path.join(HERE, self.name + ".toml"))
+        lists = [os.path.join(HERE, name + ".toml") for name in self.lists or (self.name,)]
+        return [each for path in lists for each in case.load(path)]
 
     def start(self, place):
         """Configure the engine in a `Place`, start its daemons, load its images.  Raises OSError."""

@@ -1,5 +1,6 @@
 """All engines by name."""
 
+from conformance.clients.containerd import Containerd, CurrentContainerd
 from conformance.clients.podman import Podman
 
-ENGINES = {engine.name: engine for engine in (Podman(),)}
+ENGINES = {engine.name: engine for engine in (Podman(), Containerd(), CurrentContainerd())}

@@ -152,6 +152,7 @@ def main(argv=None):
             missing = [p for p in engine.programs if not shutil.which(p)]
             if missing:
                 raise OSError(f"{engine.name} needs {', '.join(missing)}: tools/deps {engine.packages}")
+            engine.install()
             names = select(engine, options.only)
             if options.time:
                 failed += time_both(engine, contest, names, options.time)
