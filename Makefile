@@ -70,11 +70,6 @@ run: ## run a container: install what is missing, build, make a demo bundle, run
 test: deps build ## run the tests (TESTS=tests/plan ARGS=-x narrow it)
 	$(PYTEST) $(TESTS) $(ARGS)
 
-# Longer races: OCIPY_RACE_SECONDS=60 make security
-.PHONY: security
-security: deps build ## try every escape that is known, print the table of what held, and would not have
-	OCIPY_CORPUS=1 $(PYTEST) -q tests/security $(ARGS)
-
 # What can run where there is no cgroup v2 is run by `make test`; TESTS="tests/kernel tests/cli" runs all there.
 VM_TESTS = $(addprefix tests/kernel/test_,cgroup_devices.py cgroup_manager.py cgroup_v2.py limits.py update.py \
     events.py memory.py cycles.py) tests/cli/test_pause.py tests/cli/test_ps.py tests/cli/test_exec.py
@@ -98,6 +93,7 @@ golden: deps build ## rewrite the golden files that the tests compare with (revi
 	OCIPY_GOLDEN=1 $(PYTEST) -q $(TESTS)
 
 LIBRARY = $(PREFIX)/lib/ocipy
+HOOKS = $(DESTDIR)$(PREFIX)/libexec/ocipy
 SHARE = $(DESTDIR)$(PREFIX)/share
 # Where podman looks for what a distribution's package has to say; below /usr/local it looks for nothing.
 CONTAINERS_CONF = $(if $(filter /usr,$(PREFIX)),$(DESTDIR)/etc/containers/containers.conf.d/ocipy.conf)
@@ -108,7 +104,7 @@ ISOLATION = $(shell $(PYTHON) -c 'import setuptools, wheel' 2>/dev/null && echo 
 install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its library, manual, completions
 	rm -rf build $(DESTDIR)$(LIBRARY).new $(DESTDIR)$(LIBRARY).old
 	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action ignore --no-compile \
-	    $(ISOLATION) --target $(DESTDIR)$(LIBRARY).new .
+	    $(ISOLATION) --target $(DESTDIR)$(LIBRARY).new ".[network]"
 	rm -rf $(DESTDIR)$(LIBRARY).new/{bin,share}
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash \
 	    -s $(DESTDIR)$(LIBRARY).new -p $(LIBRARY) $(DESTDIR)$(LIBRARY).new
@@ -118,13 +114,16 @@ install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its
 	$(PYTHON) tools/launcher.py --library $(LIBRARY) --destdir "$(DESTDIR)" \
 	    --hot tests/house/imports.txt --output $(DESTDIR)$(PREFIX)/bin/ocipy
 	rm -rf $(DESTDIR)$(LIBRARY).old
+	mkdir -p $(HOOKS)
+	$(PYTHON) tools/launcher.py --library $(LIBRARY) --module ocipy_network --output $(HOOKS)/ocipy-hook-network
+	install -m 755 -t $(HOOKS) hooks/ocipy-hook-ldconfig
 	$(PYTHON) -m tools.manual $(SHARE)
 	install -D -m 644 -t $(SHARE)/doc/ocipy docs/engines.md
 	if [ "$(CONTAINERS_CONF)" ]; then install -D -m 644 docs/containers.conf "$(CONTAINERS_CONF)"; fi
 
 .PHONY: uninstall
 uninstall: ## remove what install installed
-	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(PREFIX)/bin/ocipy $(SHARE)/doc/ocipy $(CONTAINERS_CONF)
+	rm -rf $(DESTDIR)$(LIBRARY) $(HOOKS) $(DESTDIR)$(PREFIX)/bin/ocipy $(SHARE)/doc/ocipy $(CONTAINERS_CONF)
 	rm -f $(SHARE)/man/man8/ocipy.8 $(SHARE)/man/man8/ocipy-*.8 $(SHARE)/bash-completion/completions/ocipy \
 	    $(SHARE)/zsh/site-functions/_ocipy $(SHARE)/fish/vendor_completions.d/ocipy.fish
 
@@ -156,4 +155,4 @@ bench: build ## time ocipy, as it is when installed, beside its peers
 clean: ## remove what was built, but not .venv
 	rm -rf build dist *.egg-info bin/ocipy ocipy/_bin ocipy/linux/*.so $(GENERATED) .cache
 	if [ -e init/Makefile ]; then $(MAKE) -s -C init clean; fi
-	find ocipy tests tools conformance bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find ocipy hooks tests tools conformance bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

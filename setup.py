@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from setuptools import Command, Extension, setup
+from setuptools import Command, Extension, find_packages, setup
 from setuptools.command.build import build
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -97,6 +97,8 @@ class BuildManual(BuildInto):
 build.sub_commands += [("build_init", None), ("build_spec", None), ("build_manual", None)]
 
 setup(
+    packages=[*find_packages(include=["ocipy", "ocipy.*"]), "ocipy_network"],
+    package_dir={"ocipy_network": "hooks/ocipy_network"},
     cmdclass={"build_init": BuildInit, "build_spec": BuildSpec, "build_manual": BuildManual},
     ext_modules=[
         Extension(

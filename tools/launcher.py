@@ -5,6 +5,8 @@
     launcher.py --library DIR [--destdir DIR] --hot FILE --output FILE
         for `make install`: ocipy and its dependencies are in the library directory, which also gets an
         archive of ocipy's compiled modules; FILE says which of them each hot verb loads, a line "VERB MODULE"
+    launcher.py --library DIR --module NAME --output FILE
+        for `make install`: a program of another package in the library directory, a hook's
 
 -I: no PYTHON* variable, no current directory on sys.path, no user's site.  -S: no site, which reads every
 .pth file of the interpreter's site-packages.  A container runtime is started by daemons with environments
@@ -41,6 +43,14 @@ posix.close(fd)
 importer, modules, hot = marshal.loads(archive)
 exec(importer)
 from ocipy.__main__ import run
+run()
+"""
+
+HOOK = """\
+#!{interpreter} -ISB
+import sys
+sys.path.append({library!r})
+from {module}.__main__ import run
 run()
 """
 
@@ -140,12 +150,15 @@ def main():
     where.add_argument("--library")
     parser.add_argument("--destdir", default="")
     parser.add_argument("--hot")
+    parser.add_argument("--module")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     if args.tree:
         library = os.path.abspath(args.tree)
         dependencies = glob.glob(os.path.join(library, ".venv/lib/python3*/site-packages"))
         text = TREE.format(interpreter=interpreter(), library=library, dependencies=dependencies)
+    elif args.module:
+        text = HOOK.format(interpreter=interpreter(), library=args.library, module=args.module)
     else:
         library = args.library
         archive = os.path.join(library, f"ocipy.{sys.implementation.cache_tag}.archive")

@@ -139,7 +139,8 @@ def test_what_is_installed_is_imported_and_what_is_imported_is_installed():
 
     config = ConfigParser()
     config.read(TREE / "setup.cfg")
-    wanted = {line.split()[0] for line in config["options"]["install_requires"].strip().splitlines()}
+    listed = [config["options"]["install_requires"], *dict(config["options.extras_require"]).values()]
+    wanted = {line.split()[0] for lines in listed for line in lines.strip().splitlines()}
     used = {
         name.split(".")[0]
         for module in [*MODULES.values(), *modules_of("hooks").values()]

@@ -1,0 +1,228 @@
+"""What the hook does: claim, build, and undo, each step of which may be the last.
+
+    create                                        delete, or what a crash left
+    1  claim: what it will be is written down     1  devices are given back, or removed
+    2  bridge, addresses of the bridge            2  rules: of all others
+    3  veth pair, its inner end born inside       3  the claim is removed
+    4  rules: of all claims                       4  bridges without claims are removed
+    5  inside: addresses, up, routes
+    6  hosts and resolv.conf
+
+All under one lock.  Every hook begins with what a crash left: the claims of which the holder is dead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ocipy.errors import OcipyError
+from ocipy_network import files, firewall, holders, pins, pool
+from ocipy_network.claims import Claim
+from ocipy_network.store import DIRECTORY, Store
+
+FORWARDING = {"ipv4": "net/ipv4/ip_forward", "ipv6": "net/ipv6/conf/all/forwarding"}
+
+
+def key_of(id, bundle):
+    """The name of a claim: of two runtimes both may have a container of one id, but not of one bundle."""
+    return pool.digest(id, bundle).hex()[:32]
+
+
+def set_up(state, settings, directory=DIRECTORY):
+    """Give a container its networks.
+
+    state: the document that a hook reads
+    """
+    key, started = key_of(state["id"], state["bundle"]), holders.started(state["pid"])
+    if started is None:
+        raise OcipyError(f"the container's process {state['pid']} is gone")
+    with Store(directory) as store, Work(store) as work:
+        work.collect()
+        if key in work.claims:
+            raise OcipyError("the container has its networks already: is the hook there twice?")
+        claim = Claim(state["id"], state["bundle"], state["pid"], started, holders.pid_namespace())
+        work.claim(key, claim, settings)
+        try:
+            work.build(key, settings)
+        except BaseException:
+            with contextlib.suppress(OSError, OcipyError):
+                work.undo(key)
+            raise
+
+
+def tear_down(state, directory=DIRECTORY):
+    """Take away what a container was given; nothing may be there any more."""
+    with Store(directory) as store, Work(store) as work:
+        key = key_of(state["id"], state["bundle"])
+        if key in work.claims:
+            work.undo(key)
+        work.collect()
+
+
+def collect(directory=DIRECTORY):
+    """Take away what was given to containers that are dead."""
+    with Store(directory) as store, Work(store) as work:
+        work.collect()
+
+
+class Work:
+    """Claims and bridges of a locked store, and what is made and undone of them."""
+
+    def __init__(self, store):
+        self.store = store
+        self.claims, self.bridges = store.read("claims"), store.read("bridges")
+        self._links = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._links:
+            self._links.close()
+
+    @property
+    def links(self):
+        """Made when needed: most of the hook's time is the import."""
+        if self._links is None:
+            from ocipy_network.links import Links
+
+            self._links = Links()
+        return self._links
+
+    # ------------------------------------------------------------ claim
+
+    def claim(self, key, claim, settings):
+        """Decide what the container gets, and write it down."""
+        first = settings.networks[0] if settings.networks else None
+        if first and first.mode == "join":
+            claim = claim.replace(joins=self._joined(first.target, claim.pid))
+        elif first and first.mode != "none":
+            claim = claim.replace(attachments=self._attachments(key, settings))
+        self.claims[key] = claim
+        self.store.write("claims", key, claim)
+
+    def _attachments(self, key, settings):
+        from ocipy_network import links
+
+        host = pool.Host(self.links.devices(), self.links.routes(), links.has_ipv6(), machine_id())
+        for network in settings.networks:
+            if network.mode == "bridge" and network.link not in self.bridges:
+                found = pool.bridge(network, self.bridges, host)
+                self.store.write("bridges", found.name, found)
+                self.bridges[found.name] = found
+            elif network.mode == "bridge":
+                pool.bridge(network, self.bridges, host)
+        return pool.attach(settings, bytes.fromhex(key), self.bridges, self.claims.values(), host)
+
+    def _joined(self, target, pid):
+        """That the container is in another's network namespace is config.json's doing: it is checked."""
+        theirs = [claim for claim in self.claims.values() if claim.id == target]
+        if not theirs:
+            raise OcipyError(f"there is no container {target} that has this hook as well")
+        if not any(holders.same_namespace(pid, claim.pid) for claim in theirs):
+            path = f"{self.store.top}/join/{target}"
+            raise OcipyError(
+                f"the container is not in the network namespace of {target}: "
+                f"config.json's namespace of type network needs the path {path}"
+            )
+        return target
+
+    # ------------------------------------------------------------ build
+
+    def build(self, key, settings):
+        claim = self.claims[key]
+        if claim.attachments:
+            namespace = holders.open_namespace(claim)
+            try:
+                for place, attachment in enumerate(claim.attachments):
+                    self._outside(attachment, namespace, f"{key}-{place}")
+                self._rules(claim.attachments)
+                self._sysctls(claim.attachments, settings.networks)
+                self._inside(claim.attachments, namespace)
+            finally:
+                os.close(namespace)
+        files.write(claim, settings)
+        self.store.offer(claim.id, claim.pid)
+
+    def _outside(self, attachment, namespace, pin):
+        if attachment.mode == "bridge":
+            bridge = self.links.bridge(self.bridges[attachment.link])
+            self.links.veth(attachment, bridge, namespace)
+            if attachment.publish:
+                self.links.reflect(attachment.host)
+        elif attachment.mode == "macvlan":
+            self.links.macvlan(attachment, self.links.index(attachment.link), namespace)
+        else:
+            pins.pin(self.store.pin(pin), namespace)
+            self.links.move(attachment.link, attachment.name, namespace)
+
+    def _rules(self, concerned):
+        """Let the rules be those that follow from all claims, if those concerned have any."""
+        if any(one.firewall for one in concerned):
+            from ocipy_network import nft
+
+            attachments = [one for claim in self.claims.values() for one in claim.attachments]
+            nft.replace(firewall.rules(self.bridges, attachments))
+
+    def _sysctls(self, attachments, networks):
+        from ocipy_network.links import write_sysctl
+
+        for family in {family for network in networks for family in network.forward}:
+            write_sysctl(FORWARDING[family], "1")
+        for one in attachments:
+            if one.publish and one.ipv4 and self.bridges[one.link].made:
+                # For a port of 127.0.0.1, which otherwise never leaves lo; see chain guard.
+                write_sysctl(f"net/ipv4/conf/{one.link}/route_localnet", "1")
+
+    def _inside(self, attachments, namespace):
+        from ocipy_network import links
+
+        with links.inside(namespace) as inner:
+            for attachment in attachments:
+                inner.configure(attachment)
+
+    # ------------------------------------------------------------ undo
+
+    def undo(self, key):
+        """Remove what there is of a claim, then the claim."""
+        claim = self.claims.pop(key)
+        for place, attachment in enumerate(claim.attachments):
+            if attachment.mode == "bridge":
+                self.links.remove(attachment.host)
+            elif attachment.mode == "host-device":
+                pins.give_back(self.store.pin(f"{key}-{place}"), attachment, self.links)
+        self._rules(claim.attachments)
+        self.store.withdraw(claim.id, claim.pid)
+        self.store.remove("claims", key)
+        self._drop_bridges()
+
+    def collect(self):
+        """Undo the claims of the dead, but for those whose network namespace another container lives in."""
+        joined = {claim.joins for claim in self.claims.values() if claim.joins and holders.lives(claim)}
+        for key, claim in list(self.claims.items()):
+            if not holders.lives(claim) and claim.id not in joined:
+                self.undo(key)
+        self._drop_bridges()
+
+    def _drop_bridges(self):
+        used = {one.link for claim in self.claims.values() for one in claim.attachments}
+        for name, bridge in list(self.bridges.items()):
+            if name in used:
+                continue
+            device = self.links.devices().get(name) if bridge.made else None
+            ours = device and (device.kind, device.mac) == ("bridge", bridge.mac)
+            if ours and not self.links.ports(device.index):
+                self.links.remove(name)
+            self.store.remove("bridges", name)
+            del self.bridges[name]
+
+
+def machine_id():
+    """Bytes of this machine alone, the same after a reboot if it has an id.  Source: machine-id(5)."""
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().strip()

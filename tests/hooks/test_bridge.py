@@ -1,0 +1,248 @@
+"""Containers on a bridge: who reaches whom, and by what."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.hooks.world import PYTHON
+from tests.kernel.box import until
+
+pytestmark = pytest.mark.kernel
+
+
+def web(host, port=80):
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+@pytest.fixture
+def server(world):
+    """A container that serves "hello" on port 80, which is port 8080 of the host."""
+    box = world.container(mode="bridge", publish="8080:80").start()
+    box.serve("hello")
+    return box
+
+
+class Outside:
+    """Another machine on a wire of the host: 192.0.2.1 and 2001:db8::1 there, .2 and ::2 here."""
+
+    def __init__(self, world):
+        self.world = world
+        self.process = world.popen("unshare", "--net", "sleep", "1000")
+        until(lambda: b"sleep" in open(f"/proc/{self.process.pid}/cmdline", "rb").read().split(b"\0")[0])
+        world.ip("link add wire type veth peer name there")
+        world.ip(f"link set there netns {self.process.pid}")
+        for ip, name, end in ((world.ip, "wire", 2), (self.ip, "there", 1)):
+            ip(f"addr add 192.0.2.{end}/24 dev {name}")
+            ip(f"addr add 2001:db8::{end}/64 dev {name} nodad")
+            ip(f"link set {name} up")
+
+    def run(self, *words, **how):
+        return self.world.run("nsenter", f"--net=/proc/{self.process.pid}/ns/net", *words, **how)
+
+    def ip(self, words):
+        return self.run("ip", *words.split())
+
+    def serve(self):
+        """A server that answers with the address of who asks."""
+        script = (
+            "import http.server, socket\n"
+            "class Asked(http.server.BaseHTTPRequestHandler):\n"
+            "    def do_GET(self):\n"
+            "        self.send_response(200); self.end_headers()\n"
+            "        self.wfile.write(self.client_address[0].removeprefix('::ffff:').encode())\n"
+            "class Server(http.server.ThreadingHTTPServer): address_family = socket.AF_INET6\n"
+            "Server(('::', 80), Asked).serve_forever()\n"
+        )
+        words = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", PYTHON, "-c", script]
+        self.server = self.world.popen(*words)
+        until(lambda: ":80 " in self.run("ss", "-ltn"))
+
+
+@pytest.fixture
+def outside(world):
+    made = Outside(world)
+    yield made
+    for process in (made.process, getattr(made, "server", made.process)):
+        process.kill()
+        process.wait()
+
+
+# ---------------------------------------------------------------- what is made
+
+
+def test_a_container_gets_a_device_addresses_and_routes(world):
+    box = world.container(mode="bridge").start()
+    ipv4, ipv6 = box.addresses()
+    assert ipv4 == "10.176.0.2/20"
+    assert ipv6.startswith("fd")
+    assert ipv6.endswith("::2/64")
+    assert "default via 10.176.0.1 dev eth0" in box.inside("ip", "route")
+    assert f"default via {ipv6.removesuffix('2/64')}1 dev eth0" in box.inside("ip", "-6", "route")
+    (link,) = json.loads(box.inside("ip", "-json", "link", "show", "eth0"))
+    assert {"UP", "LOWER_UP"} <= set(link["flags"])
+    assert link["address"] == "02:0c:0a:b0:00:02"
+    bridge, veth = (name for name in world.links() if name != "lo")
+    assert bridge == "ocipy0"
+    assert len(veth) == 15
+
+
+def test_with_the_last_container_all_of_it_goes(world):
+    one, two = (world.container(mode="bridge", publish=f"{port}:80").start() for port in (81, 82))
+    one.delete("--force")
+    assert "dport 82" in world.rules()
+    assert "dport 81" not in world.rules()
+    assert {"lo", "ocipy0", two.claim()["attachments"][0]["host"]} == set(world.links())
+    two.delete("--force")
+    assert world.left() == []
+
+
+def test_poststop_may_come_twice_or_find_nothing(world):
+    box = world.container(mode="bridge").start()
+    state = {**box.state(), "status": "stopped", "pid": 0}
+    box.delete("--force")
+    world.hook(state)
+    world.hook(state)
+    assert world.left() == []
+
+
+def test_a_bridge_that_somebody_else_made_stays_and_is_not_changed(world):
+    world.ip("link add br0 type bridge")
+    world.ip("addr add 10.9.0.254/24 dev br0")
+    world.ip("link set br0 up")
+    before = world.ip("-4 -oneline addr show br0")
+    box = world.container(mode="bridge", link="br0", ipv4_range="10.9.0.0/24").start()
+    assert box.addresses() == ["10.9.0.1/24"]
+    assert "default via 10.9.0.254" in box.inside("ip", "route")
+    box.delete("--force")
+    assert world.ip("-4 -oneline addr show br0") == before
+
+
+def test_forwarding_is_turned_on_where_asked_and_only_there(world):
+    def forwarding():
+        return world.run("sysctl", "-n", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding").split()
+
+    world.container(mode="bridge").start()
+    assert forwarding() == ["0", "0"]
+    world.container(mode="bridge", forward="ipv4").start()
+    assert forwarding() == ["1", "0"]
+    world.container(mode="bridge", forward="ipv4 ipv6").start()
+    assert forwarding() == ["1", "1"]
+
+
+# ---------------------------------------------------------------- who reaches whom
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_one_container_reaches_another(world, server, version):
+    client = world.container(mode="bridge").start()
+    assert client.fetch(web(server.address(version))) == "hello\n"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_host_reaches_a_container(world, server, version):
+    assert world.fetch(web(server.address(version))) == "hello\n"
+
+
+def test_a_published_port_is_reached_by_the_hosts_loopback(world, server):
+    assert world.fetch(web("127.0.0.1", 8080)) == "hello\n"
+    assert world.fetch(web("127.9.9.9", 8080)) == "hello\n"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.2", "2001:db8::2"])
+def test_a_published_port_is_reached_by_the_hosts_addresses(world, server, outside, address):
+    assert world.fetch(web(address, 8080)) == "hello\n"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.2", "2001:db8::2"])
+def test_a_published_port_is_reached_from_containers_itself_among_them(world, server, outside, address):
+    client = world.container(mode="bridge", forward="ipv4 ipv6").start()
+    assert client.fetch(web(address, 8080)) == "hello\n"
+    assert server.fetch(web(address, 8080)) == "hello\n"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.2", "2001:db8::2"])
+def test_from_outside_only_what_is_published_is_reached(world, server, outside, address):
+    world.container(mode="bridge", forward="ipv4 ipv6").start()
+    url = web(address, 8080)
+    fetch = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=5).read().decode())"
+    assert outside.run(PYTHON, "-c", fetch) == "hello\n\n"
+    version = 6 if ":" in address else 4
+    target = server.address(version)
+    outside.ip(f"-{version} route add {target} via {address}")
+    url = web(target)
+    assert "timed out" in outside.run(PYTHON, "-c", fetch.replace(web(address, 8080), url), status=1)
+    # It is the rules that keep it out, not the way there.
+    world.run("nft", "flush", "chain", "inet", "ocipy", "forward")
+    assert outside.run(PYTHON, "-c", fetch.replace(web(address, 8080), url)) == "hello\n\n"
+
+
+@pytest.mark.parametrize(("server_at", "host"), [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")])
+def test_what_goes_out_has_the_hosts_address(world, outside, server_at, host):
+    outside.serve()
+    box = world.container(mode="bridge", forward="ipv4 ipv6").start()
+    assert box.fetch(web(server_at)) == host
+
+
+def test_without_masquerade_it_has_its_own(world, outside):
+    outside.serve()
+    box = world.container(mode="bridge", forward="ipv4", masquerade="false").start()
+    outside.ip("route add 10.176.0.0/20 via 192.0.2.2")
+    assert box.fetch(web("192.0.2.1")) == box.address(4)
+
+
+def test_a_port_may_be_published_at_one_address_alone(world, outside):
+    box = world.container(mode="bridge", publish="127.0.0.1:8080:80,[2001:db8::2]:8081:80").start()
+    box.serve("hello")
+    assert world.fetch(web("127.0.0.1", 8080)) == "hello\n"
+    assert world.fetch(web("2001:db8::2", 8081)) == "hello\n"
+    assert "refused" in world.fetch(web("192.0.2.2", 8080), status=1)
+    assert "refused" in world.fetch(web("127.0.0.1", 8081), status=1)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_two_networks_are_isolated_whoever_forwards(world, server, version):
+    other = world.container(mode="bridge", link="ocipy1", forward="ipv4 ipv6").start()
+    assert other.address(4) == "10.176.16.2"
+    assert "timed out" in other.fetch(web(server.address(version)), 1, status=1)
+    # What is published is for everybody.
+    gateway = other.inside("ip", f"-{version}", "route", "show", "default").split()[2]
+    assert other.fetch(web(gateway, 8080)) == "hello\n"
+    # And it is the rules that isolate.
+    world.run("nft", "flush", "chain", "inet", "ocipy", "forward")
+    assert other.fetch(web(server.address(version))) == "hello\n"
+
+
+def test_two_networks_are_isolated_where_nobody_forwards_and_there_is_no_firewall(world):
+    server = world.container(mode="bridge", firewall="false").start()
+    server.serve("hello")
+    other = world.container(mode="bridge", link="ocipy1", firewall="false").start()
+    assert world.rules() == ""
+    assert "timed out" in other.fetch(web(server.address(4)), 1, status=1)
+
+
+def test_no_container_reaches_what_listens_on_the_hosts_loopback(world, server):
+    """A published port has the bridge route 127.0.0.0/8, which a container could make use of."""
+    listening = world.popen(PYTHON, "-m", "http.server", "--bind", "127.0.0.1", "--directory", "/proc", "99")
+    until(lambda: "127.0.0.1:99 " in world.run("ss", "-ltn"))
+    try:
+        server.inside("sysctl", "-q", "-w", "net.ipv4.conf.all.route_localnet=1")
+        server.inside("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
+        server.inside("ip", "route", "add", "127.0.0.1", "via", "10.176.0.1", "src", server.address(4))
+        fetch = (
+            "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:99/', timeout=1).status)"
+        )
+        assert "timed out" in server.inside(PYTHON, "-c", fetch, status=1)
+        world.run("nft", "flush", "chain", "inet", "ocipy", "guard")
+        assert server.inside(PYTHON, "-c", fetch) == "200\n"
+    finally:
+        listening.kill()
+        listening.wait()
+
+
+def test_the_machines_own_network_stays_as_it_is(world, server):
+    ours = subprocess.run(["ip", "link"], capture_output=True, text=True, check=True).stdout
+    assert server.claim()["attachments"][0]["host"] not in ours
+    assert "ocipy0" not in ours
+    rules = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    assert "ocipy" not in rules
