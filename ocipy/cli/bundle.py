@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ocipy.cli import root
+from ocipy.cli import network, root
 from ocipy.cli.config import document
 from ocipy.cli.output import out
 from ocipy.errors import OcipyError, UsageError
@@ -90,6 +90,8 @@ def fill(directory, busybox, config):
         f.write(DEMO)
     os.chmod(f"{rootfs}{DEMO_PATH}", 0o755)
     give(rootfs, config["linux"])
+    for _ in network.write_files(directory, config):
+        pass
     with open(f"{directory}/config.json", "x", encoding="utf-8") as f:
         f.write(jsontext.dump(config, 4) + "\n")
 

@@ -2,6 +2,7 @@
 
 import os
 
+from ocipy.cli import network
 from ocipy.cli.parse import integer
 from ocipy.errors import UsageError
 from ocipy.formats import template
@@ -11,9 +12,10 @@ IDS = 65536
 LAST_ID = 2**32 - 2
 
 
-def document(options, **defaults):
+def document(options, files=True, **defaults):
     """The config.json that the options ask for.
 
+    files:    will its bundle be given what `network.write_files` writes?
     defaults: what `template.config` is told where the options are silent
     """
     wanted = dict(defaults)
@@ -33,8 +35,11 @@ def document(options, **defaults):
     if options["user"]:
         wanted["uid"], wanted["gid"] = _user(options["user"])
     wanted["env"] = [_pair(entry, "--env") for entry in options["env"]]
-    wanted["annotations"] = dict(_pair(e, "--annotation").split("=", 1) for e in options["annotation"])
-    wanted["mounts"] = [*defaults.get("mounts", ()), *map(_mount, options["mount"])]
+    wanted["network"], networks = network.settings(options)
+    mounts, wanted["hooks"], said = network.parts(networks, files)
+    annotations = dict(_pair(e, "--annotation").split("=", 1) for e in options["annotation"])
+    wanted["annotations"] = {**said, **annotations}
+    wanted["mounts"] = [*defaults.get("mounts", ()), *mounts, *map(_mount, options["mount"])]
     add, drop = (_capabilities(options[name], f"--{name}") for name in ("cap-add", "cap-drop"))
     wanted["capabilities"] = template.capability_set(add, drop)
     wanted["no_new_privileges"] = options["no-new-privs"]
@@ -46,14 +51,11 @@ def document(options, **defaults):
 
 
 def _namespaces(options, wanted):
-    network = options["network"]
-    if network not in ("none", "host"):
-        what = "not supported by this version of ocipy" if network == "bridge" else "not one of none, host"
-        raise UsageError(f'invalid value "{network}" for --network: {what}')
-    wanted["network"] = network
     if options["rootless"]:
         if options["userns"]:
             raise UsageError("both --rootless and --userns")
+        if wanted["hooks"]:
+            raise UsageError("both --rootless and --network: only root can make networks")
         # Without privilege a process can map its own id alone, and give a namespace no network.
         wanted.update(mapping=(os.geteuid(), os.getegid(), 1), limited_devices=False, network="host")
     elif options["userns"]:

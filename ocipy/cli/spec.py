@@ -2,6 +2,7 @@
 
 import os
 
+from ocipy.cli import network
 from ocipy.cli.config import document
 from ocipy.cli.output import out, write
 from ocipy.errors import OcipyError
@@ -9,7 +10,8 @@ from ocipy.spec import jsontext
 
 
 def main(flags, options, args):
-    text = jsontext.dump(document(options), 4) + "\n"
+    made = document(options, files=options["file"] != "-")
+    text = jsontext.dump(made, 4) + "\n"
     if options["file"] == "-":
         out(text)
         return 0
@@ -20,10 +22,17 @@ def main(flags, options, args):
     except FileExistsError:
         # runc's words, which callers know.
         raise OcipyError(f"File {name} exists. Remove it first") from None
+    done = [path]
     try:
         write(text, fd)
+        for one in network.write_files(options["bundle"] or ".", made):
+            done.append(one)  # noqa: PERF402  what was made before a failure counts
     except OSError:
-        os.unlink(path)
+        for one in reversed(done):
+            if os.path.isdir(one):
+                os.rmdir(one)
+            else:
+                os.unlink(one)
         raise
     finally:
         os.close(fd)

@@ -76,7 +76,10 @@ CONFIG = (
     ("cap-add", "", "list", (), "CAP", False, "add a capability, or ALL"),
     ("cap-drop", "", "list", (), "CAP", False, "take a capability away, or ALL"),
     ("no-new-privs", "", "bool", True, "", False, "forbid gaining privileges by execve(2) (default: true)"),
-    ("network", "", "text", "none", "none|host", False, "network of its own, or the host's (default: none)"),
+    ("network", "", "list", (), "MODE[,KEY=VALUE...]", False,
+     "none, host, or networks that a hook makes: bridge, macvlan, host-device, join:ID (default: none)"),
+    ("publish", "p", "list", (), "[ADDR:]PORT:PORT[/udp]", False,
+     "have a port of the host lead to one inside; the network is a bridge if --network does not say"),
     ("userns", "", "text", "", "UID[:SIZE]", False,
      "user namespace whose root is UID, with SIZE ids from there (default: 65536)"),
     ("memory", "", "text", "", "SIZE", False, "memory limit in bytes, or with k, m, g, t"),
@@ -179,16 +182,6 @@ VERBS = {
     "plan": ("print what create would do, step by step, and do nothing", "[BUNDLE [ID]]", 0, 2, -1, (
         FORMAT,
         *MAKE,
-    )),
-    "convert": ("write a container in another format", "[BUNDLE] [-- COMMAND [ARG...]]", 0, 1, -1, (
-        BUNDLE,
-        ("to", "", "text", "", "NAME", False, "the format to write, such as oci, libcontainer"),
-        WRITTEN,
-        ("output", "o", "text", "", "DIR", False, "write files into DIR (default: print them)"),
-        ("force", "", "bool", False, "", False, "overwrite files of the same names in DIR"),
-        ("strict", "", "bool", False, "", False, "write nothing if anything is lost"),
-        ("target-version", "", "text", "", "VERSION", False, "the version of the format, if it has several"),
-        ("args", "", "rest", (), "ARG...", False, "the command, instead of the one that is configured"),
     )),
     "features": ("print what this runtime can do as JSON", "", 0, 0, -1, ()),
 }  # fmt: skip

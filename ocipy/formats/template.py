@@ -118,13 +118,14 @@ def config(
     quota: int | None = None,
     pids: int | None = None,
     annotations: Mapping[str, str] | None = None,
+    hooks: Mapping[str, Any] | None = None,
     limited_devices: bool = True,
     cgroup_namespace: bool = False,
 ) -> dict[str, Any]:
     """The document.
 
     env:       NAME=VALUE, over the default ones of the same name
-    network:   "none", a namespace of its own; or "host"
+    network:   "none", a namespace of its own; "host"; or the path of one that is joined
     mapping:   (host uid, host gid, size) of the ids from 0 up in a user namespace; None for none
     memory:    bytes
     quota:     microseconds of processor time in each `PERIOD`
@@ -149,6 +150,8 @@ def config(
     }
     if resources := _resources(memory, quota, pids, limited_devices):
         document["linux"]["resources"] = resources
+    if hooks:
+        document["hooks"] = dict(hooks)
     if annotations:
         document["annotations"] = dict(annotations)
     return document
@@ -158,6 +161,8 @@ def _linux(network: str, mapping: tuple[int, int, int] | None, cgroup_namespace:
     wanted = {"network": network != "host", "user": mapping is not None, "cgroup": cgroup_namespace}
     kinds = ("pid", "network", "ipc", "uts", "mount", "user", "cgroup")
     linux: dict[str, Any] = {"namespaces": [{"type": kind} for kind in kinds if wanted.get(kind, True)]}
+    if network not in ("none", "host"):
+        linux["namespaces"][1]["path"] = network
     if mapping is not None:
         for key, host in (("uidMappings", mapping[0]), ("gidMappings", mapping[1])):
             linux[key] = [{"containerID": 0, "hostID": host, "size": mapping[2]}]

@@ -167,7 +167,11 @@ def test_a_directory_with_something_in_it_is_left_alone(refused, tmp_path):
         ("--base rpm", 'invalid value "rpm" for --base: not one of auto, busybox, host'),
         ("--rootfs /x", "--rootfs is of no use: a bundle has a root of its own"),
         ("--demo -- ls", "both --demo and a command"),
-        ("--network bridge", 'invalid value "bridge" for --network: not supported by this version of ocipy'),
+        (
+            "--network nat",
+            'invalid value "nat" for --network: mode: "nat" is not one of bridge, macvlan, '
+            "host-device, none, join:CONTAINER",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_nothing_made(refused, tmp_path, words, message):
