@@ -45,6 +45,8 @@ def _load():
     library.seccomp_attr_set.argtypes = [context, ctypes.c_int, u32]
     library.seccomp_syscall_resolve_name.argtypes = [text]
     library.seccomp_syscall_resolve_name_arch.argtypes = [u32, text]
+    library.seccomp_syscall_resolve_num_arch.restype = ctypes.c_void_p
+    library.seccomp_syscall_resolve_num_arch.argtypes = [u32, ctypes.c_int]
     library.seccomp_rule_add_array.argtypes = [
         context,
         u32,
@@ -57,6 +59,9 @@ def _load():
 
 
 _library = _load()
+_free = ctypes.CDLL(None).free
+_free.argtypes = [ctypes.c_void_p]
+_free.restype = None
 
 
 def version():
@@ -79,7 +84,7 @@ def arch(name):
     return _library.seccomp_arch_resolve_name(name.encode())
 
 
-def native():
+def native() -> int:
     """The token of the host's own architecture."""
     return _library.seccomp_arch_native()
 
@@ -87,6 +92,16 @@ def native():
 def number(token, name):
     """The number of a system call on an architecture; negative for one that it has not."""
     return _library.seccomp_syscall_resolve_name_arch(token, name.encode())
+
+
+def name(token: int, number: int) -> str:
+    """The name of a system call on an architecture; "" for a number that has none."""
+    found = _library.seccomp_syscall_resolve_num_arch(token, number)
+    if not found:
+        return ""
+    text = ctypes.string_at(found).decode()
+    _free(found)
+    return text
 
 
 class Filter:

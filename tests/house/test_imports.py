@@ -30,6 +30,9 @@ PURE_LINUX = "ocipy.linux.const"
 #: the build; BPF has this machine's byte order.
 MAY_READ = {
     "ocipy.formats.oci": {"os", "ocipy.linux.os"},
+    "ocipy.formats.lxc.host": {"os"},
+    "ocipy.formats.lxc.read": {"os"},
+    "ocipy.formats.lxc.seccomp": {"ocipy.linux.libseccomp"},
     "ocipy.formats.plugins": {"importlib"},
     "ocipy.plan.bpf": {"sys"},
     "ocipy.spec.schema_compiler": {"json", "os", "sys"},

@@ -1,0 +1,44 @@
+"""Keys that nothing stands for in config.json: kept as annotations, so that the way back has them."""
+
+from __future__ import annotations
+
+from ocipy.formats.lxc.draft import escaped
+from ocipy.formats.lxc.keys import CARRIED, lookup
+from ocipy.spec.origin import LOSSY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ocipy.formats.lxc.draft import Draft
+
+PREFIX = "org.linuxcontainers."
+#: Lossy, and carried over in some way all the same: no annotation is needed.
+_TRANSLATED = ("lxc.hook.pre-mount", "lxc.hook.stop", "lxc.seccomp.notify.proxy", "lxc.seccomp.notify.cookie")
+#: Values that ask for nothing.
+_DEFAULTS = {
+    "lxc.apparmor.allow_incomplete": "0",
+    "lxc.apparmor.allow_nesting": "0",
+    "lxc.console.rotate": "0",
+    "lxc.ephemeral": "0",
+    "lxc.keyring.session": "1",
+    "lxc.monitor.unshare": "0",
+    "lxc.rootfs.managed": "1",
+    "lxc.sched.core": "0",
+    "lxc.start.auto": "0",
+    "lxc.tty.max": "0",
+}
+
+
+def load(draft: Draft) -> None:
+    """A note for each key that the table has as lossy or refused."""
+    kept: dict[str, list[str]] = {}
+    for entry in draft.config.entries:
+        row = lookup(entry.key)
+        if row is None or row.fate == CARRIED or _DEFAULTS.get(entry.key) == entry.value:
+            continue
+        if row.fate != LOSSY:
+            draft.refused(entry, row.reason)
+            continue
+        draft.lossy(entry, row.reason)
+        if row.name not in _TRANSLATED:
+            kept.setdefault(entry.key, []).append(entry.value)
+            draft.set(f"/annotations/{escaped(PREFIX + entry.key)}", "\n".join(kept[entry.key]), entry)
