@@ -44,6 +44,8 @@ _FUNCTIONS = {
 class Containerd(Engine):
     name = "containerd"
     programs = ("containerd", "ctr", "containerd-shim-runc-v2")
+    # Parents, which are /NAMESPACE where no case says otherwise.
+    keeps = (r"cgroup left behind: .*/(default|other|elsewhere)",)
     tidy = _TIDY
 
     def start(self, place):

@@ -6,6 +6,8 @@ import subprocess
 
 from conformance.clients import case
 
+#: The last case of every list: no process, mount, cgroup or state is there that was not before the first one.
+NOTHING_LEFT = case.Case("nothing is left behind", ":")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -17,6 +19,7 @@ class Engine:
     programs: what must be in the PATH, or the engine can't run here
     packages: the set of tools/deps that has them
     cgroups:  the hierarchies that its sandbox mounts, as sandbox.py names them
+    keeps:    regular expressions of what it keeps itself, as leaks.py words it
     tidy:     bash that removes all that a case may have left, run after each
     """
 
@@ -25,6 +28,7 @@ class Engine:
     programs = ()
     packages = "clients"
     cgroups = "auto"
+    keeps = ()
     tidy = ":"
 
     def install(self):
@@ -39,7 +43,7 @@ class Engine:
     def cases(self):
         """Every `Case` of its list."""
         lists = [os.path.join(HERE, name + ".toml") for name in self.lists or (self.name,)]
-        return [each for path in lists for each in case.load(path)]
+        return [*(each for path in lists for each in case.load(path)), NOTHING_LEFT]
 
     def start(self, place):
         """Configure the engine in a `Place`, start its daemons, load its images.  Raises OSError."""

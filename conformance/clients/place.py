@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from conformance import suite
+from conformance import sandbox, suite
 from conformance.clients.case import Said
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -53,6 +53,7 @@ class Place:
         """A root filesystem of busybox, made once; returns its directory."""
         if not os.path.exists(self.path("busybox")):
             suite.fill_root(self.made("busybox"))
+            os.chmod(self.path("busybox", "tmp"), 0o1777)
         return self.path("busybox")
 
     def daemon(self, words, ready, seconds=30, environment=None):
@@ -122,3 +123,22 @@ class Place:
         if said.status:
             raise OSError(f"{text.strip()}: status {said.status}: {said.errors.strip()[-2000:]}")
         return said.output
+
+    def users(self, passwd="", subordinate=""):
+        """Give this mount namespace users and subordinate ids of its own, beside root.
+
+        passwd:      lines of passwd(5); each user gets a group of the same name and number
+        subordinate: lines of subuid(5), for users and groups alike
+        """
+        users = [line.split(":") for line in passwd.splitlines()]
+        files = {
+            "passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n" + passwd,
+            "group": "root:x:0:\nnogroup:x:65534:\n" + "".join(f"{u[0]}:x:{u[3]}:\n" for u in users),
+            "subuid": subordinate,
+            "subgid": subordinate,
+        }
+        for name, text in files.items():
+            path = self.write("etc-" + name, text)
+            if not os.path.exists("/etc/" + name):
+                raise OSError(f"no /etc/{name} here to put another one over")
+            sandbox.mount(path, "/etc/" + name, None, sandbox.MS_BIND)

@@ -11,6 +11,7 @@ events_logger = "file"
 lock_type = "file"
 runtime = "under-test"
 runtime_supports_json = ["under-test"]
+runtime_supports_nocgroup = ["under-test"]
 [engine.runtimes]
 under-test = ["{runtime}"]
 [network]
@@ -26,7 +27,13 @@ _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 
 class Podman(Engine):
     name = "podman"
+    lists = ("podman", "podman-limits", "podman-isolation", "podman-pods")
     programs = ("podman", "conmon", "iptables", "catatonit", "ip")
+    keeps = (
+        r"cgroup left behind: .*/(libpod_parent|mine)(/conmon|/[0-9a-f]{64})?",  # parents; pods in systemd's
+        r"mount left behind: /run/netns .*",
+        r"process left behind: .*/conmon .*/exec_pid .*",  # knows for some minutes how a detached exec ended
+    )
     tidy = """
     podman pod rm -af -t 0 >&2
     podman rm -af -t 0 >&2
@@ -35,6 +42,7 @@ class Podman(Engine):
 
     def start(self, place):
         configure(place)
+        place.users(subordinate="containers:200000:100000\n")
         place.must(IMPORT.format(root=place.busybox()), seconds=120)
 
 

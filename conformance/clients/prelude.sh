@@ -1,11 +1,11 @@
 # What the scripts of all cases may call.
 
-# eventually COMMAND...: again and again until it succeeds, for at most 10 seconds; silent until then.
+# eventually COMMAND...: again and again until it succeeds, for at most 20 seconds; silent until then.
 eventually() {
-    local end=$((SECONDS + 10))
+    local end=$((SECONDS + 20))
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
-            echo "not within 10 seconds: $*" >&2
+            echo "not within 20 seconds: $*" >&2
             return 1
         fi
         sleep 0.05

@@ -11,8 +11,10 @@ import select
 import signal
 import sys
 import termios
+import time
 
 SILENCE = 20.0
+WHERE = b"\x1b[6n"  # a shell asks where the cursor is, and may lose what is typed until it is told
 
 
 def main(words):
@@ -26,7 +28,9 @@ def main(words):
     while True:
         if pairs and pairs[0] in shown[since:]:
             since = len(shown)
-            os.write(terminal, pairs[1])
+            for byte in pairs[1]:  # podman knows its detach keys only when they come one by one
+                os.write(terminal, bytes([byte]))
+                time.sleep(0.005)
             del pairs[:2]
         if not select.select([terminal], [], [], SILENCE)[0]:
             os.kill(pid, signal.SIGKILL)
@@ -39,6 +43,8 @@ def main(words):
         if not data:
             break
         shown += data
+        if WHERE in data:
+            os.write(terminal, b"\x1b[12;1R")
     sys.stdout.write(shown.replace(b"\r", b"").decode(errors="replace"))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return 128 - code if code < 0 else code
