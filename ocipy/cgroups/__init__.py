@@ -54,7 +54,9 @@ def is_frozen(paths: dict[str, str]) -> bool:
 def from_kept(kept: dict[str, Any]) -> Manager:
     """The manager of cgroups that exist, from what state keeps: `Manager.kept`."""
     if "unit" not in kept:
-        return from_paths(kept["paths"], kept["made"], kept["rootless"])
+        manager = from_paths(kept["paths"], kept["made"], kept["rootless"])
+        manager.know_again(kept["inodes"])
+        return manager
     from ocipy.cgroups.systemd import from_unit
 
     v2 = set(kept["paths"]) <= {UNIFIED}

@@ -58,6 +58,22 @@ def is_set(path: str) -> bool:
         raise
 
 
+def inode(path: str) -> int:
+    """The inode of a directory, which no other one of its hierarchy ever has; 0 when it is gone."""
+    try:
+        return int(os.stat(path).st_ino)
+    except OSError:
+        return 0
+
+
+def is_root(path: str) -> bool:
+    """Whether a directory is the root of what is mounted there."""
+    try:
+        return os.stat(path).st_dev != os.stat(os.path.dirname(path) or "/").st_dev
+    except OSError:
+        return False
+
+
 def make(directory: str) -> list[str]:
     """Make a directory and what is missing above it; returns those made, topmost first, [] if it was there.
 

@@ -85,8 +85,26 @@ class Manager:
         return self._missing
 
     def kept(self) -> dict[str, Any]:
-        """What state keeps, for `from_kept`."""
-        return {"paths": self.paths, "made": list(self.made), "rootless": self.rootless}
+        """What state keeps, for `from_kept`; by its inode a directory is known again."""
+        paths, made = self.paths, self.made
+        found = {path: files.inode(path) for path in {*paths.values(), *made}}
+        inodes = {path: inode for path, inode in found.items() if inode}
+        return {"paths": paths, "made": list(made), "rootless": self.rootless, "inodes": inodes}
+
+    def know_again(self, inodes: dict[str, int]) -> None:
+        """Forget the directories that are others than those that were kept: somebody else's, made since.
+
+        One that was kept before it was made has no inode: it counts, unless it is a whole hierarchy.
+        """
+
+        def is_ours(path: str) -> bool:
+            known, found = inodes.get(path), files.inode(path)
+            if known is None and found:
+                return not files.is_root(path) and os.path.exists(f"{path}/cgroup.procs")
+            return found in (known, 0)
+
+        self._paths = {name: path for name, path in self._paths.items() if is_ours(path)}
+        self._made = tuple(path for path in self._made or () if is_ours(path))
 
     # ------------------------------------------------------------ make and remove
 

@@ -8,7 +8,7 @@ container.start()
 
 from __future__ import annotations
 
-from ocipy.errors import ContainerError
+from ocipy.errors import ContainerError, OcipyError
 from ocipy.runtime.container import Container
 from ocipy.runtime.store import Store
 
@@ -88,8 +88,10 @@ class Runtime:
         for id in self.store.ids():
             try:
                 found.append(self.load(id).state())
-            except ContainerError:
-                continue  # being made, or gone in between
+            except OcipyError as error:
+                # Being made, or gone in between; else worth a word, but no reason to keep the others back.
+                if self.store.entry(id).holds("state.json"):
+                    self.warn(f"{id}: {error}")
         return found
 
     # ------------------------------------------------------------ making

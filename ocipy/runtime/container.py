@@ -23,6 +23,7 @@ class Container:
         self.runtime = runtime
         self._entry = entry
         self._document = document
+        self._config = None
 
     def __repr__(self):
         return f"<Container {self.id} {self.status}>"
@@ -44,9 +45,15 @@ class Container:
     @property
     def config(self):
         """config.json as it was at create, a dict."""
-        from ocipy.spec import jsontext
+        if self._config is None:
+            from ocipy import spec
+            from ocipy.spec import jsontext
 
-        return jsontext.parse(self._entry.read("config.json") or b"", f"{self._entry.path}/config.json")
+            name = f"{self._entry.path}/config.json"
+            config = jsontext.parse(self._entry.read("config.json") or b"", name)
+            spec.require_shape(config, name)
+            self._config = config
+        return self._config
 
     spec = config
 

@@ -17,11 +17,13 @@ import time
 
 from ocipy.errors import ContainerError, UsageError
 from ocipy.linux import const, os
+from ocipy.runtime import document
 from ocipy.spec import jsontext
 
 ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
 LOCK_DEADLINE = 10.0  # seconds that a verb waits for another one to finish
 MAX_ID = 1024
+MAX_FILE = 2 * jsontext.MAX_BYTES  # what was read of a bundle, and may be escaped at greater length
 
 
 def default_root():
@@ -139,20 +141,44 @@ class Entry:
         self.write("state.json", jsontext.dump(state).encode(), durable)
 
     def load(self):
-        """The state document.  Raises ContainerError when there is no such container."""
+        """The state document.  Raises ContainerError when there is no such container, or it is damaged."""
         data = self.read("state.json")
         if data is None:
             raise ContainerError("container does not exist")
-        return jsontext.parse(data, f"{self.path}/state.json")
+        name = f"{self.path}/state.json"
+        state = jsontext.parse(data, name, lone_surrogates=True)
+        document.check(state, self.id, name)
+        return state
+
+    def holds(self, name):
+        """Is there anything of this name?"""
+        return os.path.lexists(f"{self.path}/{name}")
 
     def read(self, name):
-        """Content of a file of the entry, or None."""
+        """Content of a file of the entry, or None.
+
+        What it says will be done, so it must be ours alone to write: on whatever path it came here, nobody
+        else has it from us that something is to be killed.  Raises ContainerError for anything else.
+        """
+        path = f"{self.path}/{name}"
         try:
-            fd = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        with open(fd, "rb") as file:
-            return file.read()
+        except OSError as error:
+            raise ContainerError(f"{path} cannot be read: {error.strerror.lower()}") from None
+        try:
+            info = os.fstat(fd)
+            if info.st_mode & 0o170000 != 0o100000 or info.st_size > MAX_FILE:
+                raise ContainerError(f"{path} is not a file that ocipy has written")
+            if info.st_uid not in (os.geteuid(), 0) or info.st_mode & 0o022:
+                raise ContainerError(f"{path} can be written by others: it is not trusted")
+            parts = []
+            while part := os.read(fd, max(info.st_size, 4096)):
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            os.close(fd)
 
     def hold_waiting(self):
         """The descriptor whose lock says `created` for as long as init keeps it."""

@@ -48,7 +48,12 @@ def resources_of(container):
     data = container._entry.read(RESOURCES)
     if data is None:
         return (container.config.get("linux") or {}).get("resources") or {}
-    return jsontext.parse(data, RESOURCES)
+    resources = jsontext.parse(data, RESOURCES)
+    try:
+        check(resources)
+    except ConfigError as error:
+        raise ConfigError(error.problems, RESOURCES) from None
+    return resources
 
 
 def check(change):

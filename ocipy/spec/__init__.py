@@ -74,6 +74,13 @@ def require(data: Any, source: str = "config.json", strict: bool = False) -> lis
     return warnings
 
 
+def require_shape(data: Any, source: str) -> None:
+    """As `require`, but by the schema alone: for what was required in full when it was written."""
+    problems = _by_schema("config", data)
+    if problems:
+        raise ConfigError(problems, source)
+
+
 def unknown_properties(data: Any) -> list[Problem]:
     """Properties of a config.json that the standard does not know."""
     from ocipy.spec import unknown

@@ -46,6 +46,7 @@ def test_a_scope_is_found_again_by_what_state_keeps(layout, name):
         "paths": {entry[0]: entry[1] for entry in layout.mounts},
         "made": [],
         "rootless": False,
+        "inodes": {},
         "unit": unit,
     }
     manager = from_kept(kept)
