@@ -11,6 +11,11 @@ import sys
 import tempfile
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("ocipy", deadline=None)
+settings.load_profile("ocipy")
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MUST_WORK = os.environ.get("OCIPY_MUST_WORK") == "1"

@@ -19,7 +19,7 @@ NOT_GENERATED = {
 def test_what_is_generated_is_valid_and_has_every_property():
     schema, seen = report.schema("config"), set()
 
-    @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(strategies.documents())
     def look(document):
         assert spec.validate(document, strict=True)[0] == []

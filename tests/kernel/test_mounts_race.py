@@ -16,6 +16,7 @@ from tests.kernel.mounts import bind, tmpfs
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 SECONDS = 2
+TRIES = 4  # at least, on a busy machine
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
@@ -74,7 +75,7 @@ def race(box, one, other, outside):
     made = refused = 0
     with Swapping(one, other):
         deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or made + refused < TRIES:
             done = box.ocipy("run", "-b", box.write(), box.id, status=None)
             assert "internal error" not in done.stderr
             assert "Traceback" not in done.stderr
@@ -82,7 +83,6 @@ def race(box, one, other, outside):
     assert state(outside) == before
     assert open("/proc/self/mountinfo", encoding="utf-8").read() == mounts
     assert (outside / "null").read_text() == "precious"
-    assert made + refused > 3
     return made, refused
 
 

@@ -47,7 +47,7 @@ calls = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(programs(), st.lists(calls, min_size=30, max_size=30))
 def test_any_program_answers_as_before(program, some):
     old, new = parse(program), parse(rewrite(program))

@@ -45,7 +45,7 @@ def mixtures(draw):
     return config
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     config=mixtures(),
     host=st.sampled_from(sorted(HOSTS)),

@@ -178,7 +178,7 @@ def calls(draw, document):
     return arch, number, draw(st.lists(one, min_size=6, max_size=6))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_the_program_does_what_the_profile_says(libseccomp, data):
     document = data.draw(documents())
