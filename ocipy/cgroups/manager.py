@@ -42,12 +42,14 @@ class Manager:
     unit:     the name of the systemd unit that it is, "" for none
     placed:   is the first process in the cgroup without its own or its clone's doing?
     ends_when_empty: do its cgroups vanish with the last process?
+    verdict:  what `ocipy.cgroups.oom` had to say of them while they were there
     """
 
     version = 0
     unit = ""
     placed = False
     ends_when_empty = False
+    verdict = ""
 
     def __init__(self, paths: dict[str, str], made: Iterable[str] | None = None, rootless: bool = False):
         """`made`: None for a container whose cgroups are still to be made."""
@@ -71,6 +73,11 @@ class Manager:
             return self._paths
         missing = self.made
         return {name: path for name, path in self._paths.items() if path in missing}
+
+    @property
+    def named(self) -> dict[str, str]:
+        """As `paths`, even of what is gone."""
+        return self.paths
 
     @property
     def made(self) -> tuple[str, ...]:

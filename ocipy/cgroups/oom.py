@@ -67,10 +67,14 @@ def verdict(manager: Manager) -> str:
     try:
         count = kills(directory) if directory else 0
     except OSError:
-        return ""  # it is no more
+        return manager.verdict  # it is no more
     if not count:
-        return ""
-    limit = reached(directory)
+        return manager.verdict
+    return sentence(count, reached(directory))
+
+
+def sentence(count: int, limit: Limit | None) -> str:
+    """A verdict in words."""
     why = str(limit) if limit else "none of its limits was reached, so the host itself had no memory left"
     return (
         f"out of memory: {count} of the container's processes {'was' if count == 1 else 'were'} killed; {why}"

@@ -68,6 +68,10 @@ class Scope(Manager):
         made = self._made or ()
         return made if self._is_ours() else tuple(path for path in made if path != self._first())
 
+    @property
+    def named(self) -> dict[str, str]:
+        return self._paths
+
     def _is_ours(self) -> bool:
         try:
             return os.stat(self._first()).st_ino == self.inode

@@ -55,6 +55,7 @@ class Channel:
     def __init__(self, socket, pid):
         self.socket = socket
         self.pid = pid  # of the process at the other end, as the runtime sees it
+        self.on_end = None  # called at once when that has ended unexpectedly
 
     def close(self):
         self.socket.close()
@@ -185,6 +186,8 @@ class Program:
             # still there: the answer that tells why.
             message, fd = self.channel._read()
         if not message:
+            if self.channel.on_end:
+                self.channel.on_end()
             step = self.origin[0]
             raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer)
         answer = protocol.decode(message)

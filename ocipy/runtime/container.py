@@ -24,6 +24,7 @@ class Container:
         self._entry = entry
         self._document = document
         self._config = None
+        self._eye = None  # on a scope: see `watch`
 
     def __repr__(self):
         return f"<Container {self.id} {self.status}>"
@@ -343,9 +344,18 @@ class Container:
         """Say so if the OOM killer has killed any of its processes, and for whose limit."""
         from ocipy.cgroups import oom
 
-        text = oom.verdict(self.cgroup)
+        text = self._eye.look() if self._eye else oom.verdict(self.cgroup)
         if text:
             self.runtime.warn(text)
+
+    def watch(self):
+        """An `oom_log.Eye` to keep on a scope, whose cgroup can't be asked when it has ended; else None."""
+        cgroup = self.cgroup
+        if cgroup.ends_when_empty:
+            from ocipy.cgroups.oom_log import Eye
+
+            self._eye = Eye(cgroup)
+        return self._eye
 
 
 def listen(entry):

@@ -45,6 +45,7 @@ class Execution:
         self.needed_controllers = ()
         self.has_user_namespace = False
         self._admitted = False  # is the stage in the container's cgroup, and so whoever it starts?
+        self.eye = None  # on what the OOM killer does to a scope
         self._building = None
         self._program = None  # that init is running
         self._namespaces = {}  # of the container, opened through /proc: "mnt", "user"
@@ -221,6 +222,8 @@ class Execution:
     def close(self):
         if self._building:
             self._building.close()
+        if self.eye:
+            self.eye.close()
         self.fds.pop("root", None)
         for name in ("listener", "held"):
             self.fds.pop(name, None)
@@ -241,7 +244,11 @@ def _make_cgroup(execution, step):
 
 
 def _make_scope(execution, step):
+    from ocipy.cgroups.oom_log import Eye  # when init ends it would take too long to import
+
+    execution.eye = Eye(execution.cgroup)
     execution.cgroup.start(step, execution.pid, execution.needed_controllers)
+    execution.channel.on_end = execution.eye.look
     if execution.record:
         execution.record()
 

@@ -33,6 +33,7 @@ class Foreground:
         self.subreaper = subreaper
         self.terminal = None
         self.relay = None
+        self.eye = None
         self._blocked = frozenset()
         self._old_mask = None
 
@@ -49,6 +50,8 @@ class Foreground:
             self.terminal.close()
         if self.relay:
             self.relay.close()
+        if self.eye:
+            self.eye.close()
         if self._old_mask is not None:
             # What came too late for the container must not end us: our exit status is the container's.
             while _signal.sigtimedwait(self._blocked, 0):
@@ -69,9 +72,13 @@ class Foreground:
         """Serve the sd_notify socket of a container."""
         self.relay = relay
 
+    def take_eye(self, eye):
+        """Look when the OOM killer is at work in a container; None if there is nothing to look at."""
+        self.eye = eye
+
     def wait(self, pid):
         """Wait for our child `pid` and meanwhile serve it; its wait status."""
-        if not (self.signals or self.terminal or self.relay):
+        if not (self.signals or self.terminal or self.relay or self.eye):
             return _checked(lambda: os.waitpid(pid, 0))[1]
         pidfd = _checked(lambda: pidfd_open(pid))
         signal_fd = signalfd(self._blocked) if self.signals else -1
@@ -99,6 +106,8 @@ class Foreground:
                 for fd, events in wanted.items():
                     poll.register(fd, events)
             ready = dict(poll.poll())
+            if self.eye and not {self.eye.fd, pidfd}.isdisjoint(ready):
+                self.eye.look()
             if signal_fd in ready and not self._take_signals(signal_fd, pidfd, status is not None):
                 return status
             if self.terminal:
@@ -112,6 +121,10 @@ class Foreground:
         for fd in (pidfd, signal_fd, self.relay.fd if self.relay else -1):
             if fd >= 0:
                 wanted[fd] = select.POLLIN
+        if (
+            self.eye and self.eye.fd >= 0 and pidfd >= 0
+        ):  # later poll(2) would say all the time that it is gone
+            wanted[self.eye.fd] = self.eye.events
         return wanted
 
     def _take_signals(self, signal_fd, pidfd, ended):

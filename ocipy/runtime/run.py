@@ -25,6 +25,7 @@ def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, si
             runtime, bundle, id, detach=False, terminal=foreground.take_terminal, **options
         )
         try:
+            foreground.take_eye(container.watch())
             _start(container, keep, foreground.take_relay)
             status = process.exit_status(foreground.wait(container._document["pid"]))
             if status == KILLED:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,16 +63,29 @@ def test_who_ends_well_or_is_killed_by_another_hears_nothing_of_it(limited):
 
 
 def test_the_limit_of_a_cgroup_above_is_named(limited):
-    name = limited.id.replace("-", "")
-    pod = memory_point() / Path(limited.place(name)).parent.name
+    pod = memory_point() / Path(limited.place(limited.id.replace("-", ""))).parent.name
+    limited.linux["resources"]["memory"] = {"limit": 100 * MIB}
+    with limited_pod(pod, limited.manager):
+        assert f"cgroup {pod} is limited to {20 * MIB} bytes" in limited.run(*GREEDY, status=137)
+
+
+@contextmanager
+def limited_pod(pod, manager):
+    """A cgroup, or a slice, of 20 MiB."""
+    if manager == "systemd":
+        limits = [f"MemoryMax={20 * MIB}", "MemorySwapMax=0"]
+        subprocess.run(["systemctl", "set-property", "--runtime", pod.name, *limits], check=True)
+        yield
+        subprocess.run(["systemctl", "stop", pod.name], check=True)
+        subprocess.run(["systemctl", "revert", pod.name], check=True, capture_output=True)
+        return
     pod.mkdir()
     try:
         if version("memory") == 2:
             (memory_point() / "cgroup.subtree_control").write_text("+memory")
             (pod / "memory.swap.max").write_text("0")
         (pod / limit_file()).write_text(str(20 * MIB))
-        limited.linux["resources"]["memory"] = {"limit": 100 * MIB}
-        assert f"cgroup {pod} is limited to {20 * MIB} bytes" in limited.run(*GREEDY, status=137)
+        yield
     finally:
         pod.rmdir()
 
