@@ -241,6 +241,10 @@ class Manager:
         """apply() of what changes something."""
         raise NotImplementedError
 
+    def undoing(self, step: SetProperties) -> SetProperties:
+        """The step that takes a change of properties back."""
+        return step.undone()
+
     def read(self, controller: str, file: str) -> str:
         """The text of a control file."""
         return files.read(f"{self._directory(controller)}/{file}")

@@ -195,6 +195,17 @@ class Scope(Manager):
             if hold:
                 self.thaw()
 
+    def undoing(self, step: SetProperties) -> SetProperties:
+        """The step that takes one back, by what systemd says before it: the host has defaults of its own."""
+        with _bus(self.user) as bus:
+            found = bus.scope_properties(step.unit)
+        old = tuple(
+            prop if prop.name.startswith("Device") else prop.replace(value=found[prop.name][1])
+            for prop in step.old
+            if prop.name in found
+        )
+        return step.replace(properties=old, old=step.properties)
+
 
 class ScopeV2(Scope, V2):
     """The scope of a container on a v2 host."""
@@ -257,6 +268,8 @@ def _check_place(paths: dict[str, str], pid: int, layout: Layout) -> None:
 
 
 def _hint(error: ContainerError, user: bool) -> str:
-    if user and getattr(error, "name", "") in ("AccessDenied", "InteractiveAuthorizationRequired"):
-        return "the container's root is another user on the host: start it by systemd-run --user --scope"
+    from ocipy.cgroups.systemd_bus import JOB_FAILED
+
+    if user and getattr(error, "name", "") == JOB_FAILED:
+        return "if the container's root is another user on the host, start it by systemd-run --user --scope"
     return ""

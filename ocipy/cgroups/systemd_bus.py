@@ -31,12 +31,13 @@ LOGIN_DEADLINE = 5.0
 #: What systemd says of a unit that it does not have, or not any more; and of one that it has already.
 NO_SUCH_UNIT = ("NoSuchUnit", "UnitNotLoaded")
 UNIT_EXISTS = "UnitExists"
+JOB_FAILED = "JobFailed"  # ours, for a job that has not ended well
 
 
 class BusError(ContainerError):
     """systemd, or the way to it, refuses.
 
-    name: the last part of the D-Bus error's, "" for none
+    name: the last part of the D-Bus error's, or of another cause; "" for none
     """
 
     def __init__(self, text: str, name: str = ""):
@@ -102,6 +103,13 @@ class Bus:
         """Change properties until the unit's end."""
         self._call("SetUnitProperties", "sba(sv)", (unit, True, self._values(properties)))
 
+    def scope_properties(self, unit: str) -> dict[str, tuple[str, Any]]:
+        """{name: (signature, value)} of what a scope has beyond what every unit has."""
+        (path,) = self._call("GetUnit", "s", (unit,))
+        address = self._jeepney.DBusAddress(path, NAME, "org.freedesktop.DBus.Properties")
+        (found,) = self._call("GetAll", "s", (f"{NAME}.Scope",), address)
+        return dict(found)
+
     def attach(self, unit: str, below: str, pid: int) -> None:
         """Move a process into a unit, or a cgroup below its own."""
         self._call("AttachProcessesToUnit", "ssau", (unit, below, [pid]))
@@ -158,7 +166,7 @@ class Bus:
                 _, path, _, result = message.body
                 ended[path] = result
         if ended[job] != "done":
-            raise BusError(f"systemd: {method} {arguments[0]}: the job ended as {ended[job]}")
+            raise BusError(f"systemd: {method} {arguments[0]}: the job ended as {ended[job]}", JOB_FAILED)
 
     def _call(self, method: str, signature: str, arguments: tuple[Any, ...], address: Any = None) -> Any:
         message = self._jeepney.new_method_call(address or self._systemd, method, signature, arguments)

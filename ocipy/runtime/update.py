@@ -109,7 +109,7 @@ class Journal:
     def _back(self, step):
         """The steps that undo one that is about to be done, in the order in which to do them last first."""
         if isinstance(step, SetProperties):
-            return (step.undone(),)
+            return (self.cgroup.undoing(step),)
         if isinstance(step, LoadDevices) or step.controller == "devices":
             return () if self.devices[0] in self.back else self.devices[::-1]
         named = ((step.file, step.value), alternative(step.file, step.value))

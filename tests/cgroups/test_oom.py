@@ -3,6 +3,7 @@
 import pytest
 
 from ocipy.cgroups import from_paths, oom
+from ocipy.cgroups.oom_log import told
 from ocipy.errors import ContainerError, StepError
 
 MIB = 1024 * 1024
@@ -112,3 +113,39 @@ def test_whatever_a_new_container_dies_of_is_explained_by_it(tmp_path):
 def test_an_error_that_has_nothing_to_do_with_memory_stays_as_it_is(tmp_path):
     manager = from_paths({"": str(v2(tmp_path / "web", kills=1))})
     assert str(oom.explain(ContainerError("container not running"), manager)) == "container not running"
+
+
+# ---------------------------------------------------------------- as the kernel logged it
+
+
+def report(task, limited="", usage=8192):
+    """The records of one report that tell, and some that do not."""
+    whose = f"constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg={limited}" if limited else "global_oom"
+    return [
+        "dd invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
+        f"memory: usage {usage}kB, limit {usage}kB, failcnt 40",
+        "swap: usage 0kB, limit 0kB, failcnt 0",
+        f"oom-kill:{whose},task_memcg={task},task=dd,pid=842,uid=0",
+    ]
+
+
+def test_a_report_names_the_cgroup_whose_limit_it_was():
+    assert told(report("/shop.slice/web.scope", "/shop.slice"), "/shop.slice/web.scope", "/cg{}") == (
+        "out of memory: 1 of the container's processes was killed; cgroup /cg/shop.slice is limited to "
+        "8388608 bytes by memory.max, its peak was 8388608"
+    )
+    text = told(report("/web", "/web"), "/web", "/cg/memory{}", v1=True)
+    assert "cgroup /cg/memory/web is limited to 8388608 bytes by memory.limit_in_bytes" in text
+
+
+def test_reports_on_cgroups_below_count_and_those_on_others_do_not():
+    both = [*report("/web/a", "/web"), *report("/web", "/web", 16384)]
+    assert "2 of the container's processes were killed" in told(both, "/web", "/cg{}")
+    assert "16777216 bytes" in told(both, "/web", "/cg{}")
+    assert told(report("/web2", "/web2"), "/web", "/cg{}") == ""
+    assert told([], "/web", "/cg{}") == ""
+
+
+def test_a_report_without_a_limit_is_of_the_host():
+    text = told(report("/web"), "/web", "/cg{}")
+    assert text.endswith("none of its limits was reached, so the host itself had no memory left")
