@@ -11,11 +11,6 @@ import sys
 import tempfile
 
 import pytest
-from hypothesis import settings
-
-# How long an example takes says how busy the machine is.
-settings.register_profile("ocipy", deadline=None)
-settings.load_profile("ocipy")
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MUST_WORK = os.environ.get("OCIPY_MUST_WORK") == "1"
@@ -31,6 +26,15 @@ def need(condition, reason, kernel=False):
     """
     if not condition:
         pytest.skip(THIS_MACHINE + reason if kernel else reason)
+
+
+def pytest_configure(config):
+    if config.pluginmanager.has_plugin("hypothesispytest"):  # tests/kernel and tests/cli do without
+        from hypothesis import settings
+
+        # How long an example takes says how busy the machine is.
+        settings.register_profile("ocipy", deadline=None)
+        settings.load_profile("ocipy")
 
 
 def pytest_runtest_setup(item):
