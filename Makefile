@@ -145,6 +145,10 @@ conformance-podman: ## run podman's list
 conformance-containerd: ## run containerd's list on Debian's and on the current one
 	@$(MAKE) --no-print-directory conformance-clients ENGINES="containerd containerd-2"
 
+.PHONY: conformance-docker
+conformance-docker: ## run dockerd's list on Debian's and on the current one
+	@$(MAKE) --no-print-directory conformance-clients ENGINES="docker docker-current"
+
 .PHONY: bench
 bench: build ## time ocipy, as it is when installed, beside its peers
 	@tools/deps bench
