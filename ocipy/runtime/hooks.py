@@ -29,8 +29,10 @@ from ocipy.runtime.execute import Execution
 from ocipy.spec import jsontext
 
 TAIL = 4096  # bytes of a failing hook's output that its error may show
+# prestart is the hook of version 1.0, where it ran on a container that create had finished, and it comes
+# after step 2 of the lifecycle, which is where `created` begins; runc says creating here, crun created.
 _STATUS = {
-    "prestart": "creating",
+    "prestart": "created",
     "createRuntime": "creating",
     "createContainer": "creating",
     "startContainer": "created",

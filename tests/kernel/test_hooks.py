@@ -179,7 +179,7 @@ def test_the_state_on_stdin_is_what_the_standard_says(box, hooks):
     box.start()
     box.delete("--force")
     wanted = {
-        "prestart": ("creating", pid), "createRuntime": ("creating", pid), "createContainer": ("creating", 1),
+        "prestart": ("created", pid), "createRuntime": ("creating", pid), "createContainer": ("creating", 1),
         "startContainer": ("created", 1), "poststart": ("running", pid), "poststop": ("stopped", 0),
     }  # fmt: skip
     from ocipy import spec
