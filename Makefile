@@ -70,6 +70,11 @@ run: ## run a container: install what is missing, build, make a demo bundle, run
 test: deps build ## run the tests (TESTS=tests/plan ARGS=-x narrow it)
 	$(PYTEST) $(TESTS) $(ARGS)
 
+# Longer races: OCIPY_RACE_SECONDS=60 make security
+.PHONY: security
+security: deps build ## try every escape that is known, print the table of what held, and would not have
+	OCIPY_CORPUS=1 $(PYTEST) -q tests/security $(ARGS)
+
 # What can run where there is no cgroup v2 is run by `make test`; TESTS="tests/kernel tests/cli" runs all there.
 VM_TESTS = $(addprefix tests/kernel/test_,cgroup_devices.py cgroup_manager.py cgroup_v2.py limits.py update.py \
     events.py memory.py cycles.py) tests/cli/test_pause.py tests/cli/test_ps.py tests/cli/test_exec.py

@@ -52,6 +52,10 @@ a terminal if standard input is one. --rootfs is of no use here.""",
     "plan": """\
 Needs no privilege. Each step names the property of config.json that caused it. ID is what the container would
 be called, the bundle's name if not given.""",
+    "convert": """\
+What does not arrive as it was is named, with its place and the reason. What is lost is a warning, and an
+error with --strict; what would make another container of it is always an error. Nothing is written then.
+Paths in what is written are absolute: it means the same wherever it lies.""",
 }
 
 

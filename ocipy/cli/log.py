@@ -40,6 +40,9 @@ class Log:
     def warning(self, message):
         self._say("warning", message)
 
+    def info(self, message):
+        self._say("info", message)
+
     def debug(self, message):
         if self.verbose:
             self._say("debug", message)

@@ -183,6 +183,16 @@ VERBS = {
         FORMAT,
         *MAKE,
     )),
+    "convert": ("write a container in another format", "[BUNDLE] [-- COMMAND [ARG...]]", 0, 1, -1, (
+        BUNDLE,
+        ("to", "", "text", "", "NAME", False, "the format to write, such as oci, libcontainer"),
+        WRITTEN,
+        ("output", "o", "text", "", "DIR", False, "write files into DIR (default: print them)"),
+        ("force", "", "bool", False, "", False, "overwrite files of the same names in DIR"),
+        ("strict", "", "bool", False, "", False, "write nothing if anything is lost"),
+        ("target-version", "", "text", "", "VERSION", False, "the version of the format, if it has several"),
+        ("args", "", "rest", (), "ARG...", False, "the command, instead of the one that is configured"),
+    )),
     "features": ("print what this runtime can do as JSON", "", 0, 0, -1, ()),
 }  # fmt: skip
 

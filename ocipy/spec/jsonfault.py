@@ -37,7 +37,7 @@ class _Found(Exception):
 
 def find(text: str, lone_surrogates: bool = False) -> Fault | None:
     """The first fault of ``text``, or None if it has none."""
-    reader = _Reader(text, lone_surrogates)
+    reader = Reader(text, lone_surrogates)
     try:
         reader.document()
     except _Found as found:
@@ -52,7 +52,7 @@ def shown(text: str, most: int = 40) -> str:
     return f'"{text}"' if len(text) <= most else f'"{text[:most]}..."'
 
 
-class _Reader:
+class Reader:
     """A stack of open arrays and objects stands in for recursion."""
 
     def __init__(self, text: str, lone_surrogates: bool) -> None:

@@ -34,8 +34,13 @@ def load(directory):
                 places["/" + key.replace(".", "/")] = f"toy:{number}: {key}"
     return Spec(data, "toy", places=places), notes
 
-def dump(spec):
-    return {"toy": b""}, []
+VERSIONS = ("1", "2")
+
+def dump(spec, version="2"):
+    asked = spec.data.get("annotations", {})
+    names = asked.get("files", "toy,more").split(",")
+    notes = [Note("/annotations/" + fate, "", fate, asked[fate]) for fate in asked if fate != "files"]
+    return {name: f"{name} {version}\\n".encode() for name in names}, notes
 """
 
 
