@@ -26,7 +26,7 @@ __all__ = ["Container", "Runtime"]
 class Runtime:
     """Makes and finds the containers below one state root.
 
-    root:           directory, default /run/ocipy, or $XDG_RUNTIME_DIR/ocipy
+    root:           directory, default /run/ocipy, for ordinary users $XDG_RUNTIME_DIR/ocipy
     cgroup_manager: cgroupfs, systemd or disabled
     warn:           called with each warning, one line
     environ:        where a command finds what its caller means for the container: NOTIFY_SOCKET, LISTEN_FDS

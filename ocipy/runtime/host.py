@@ -14,7 +14,7 @@ def facts() -> Facts:
     return Facts(
         euid=os.geteuid(),
         egid=os.getegid(),
-        user_namespace=_in_user_namespace(),
+        user_namespace=in_user_namespace(),
         capabilities=capget()[1],
         last_capability=int(_text("/proc/sys/kernel/cap_last_cap", "40")),
         cgroup=layout.detect(),
@@ -44,8 +44,8 @@ def proc_fd():
     return fd
 
 
-def _in_user_namespace():
-    """The first user namespace maps every id to itself."""
+def in_user_namespace():
+    """Whether this is another than the first user namespace, which maps every id to itself."""
     return _text("/proc/self/uid_map", "").split() != ["0", "0", "4294967295"]
 
 

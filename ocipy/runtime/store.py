@@ -28,11 +28,22 @@ MAX_FILE = 2 * jsontext.MAX_BYTES  # what was read of a bundle, and may be escap
 
 def default_root():
     """/run/ocipy for root, $XDG_RUNTIME_DIR/ocipy for others."""
-    if os.geteuid() != 0:
-        directory = os.environ.get("XDG_RUNTIME_DIR")
-        if directory:
-            return f"{directory}/ocipy"
-    return "/run/ocipy"
+    runtime = _user_directory()
+    return f"{runtime}/ocipy" if runtime else "/run/ocipy"
+
+
+def _user_directory():
+    """$XDG_RUNTIME_DIR where it counts, else "".
+
+    As runc has it: root's own counts for nothing.  In a user namespace uid 0 is whoever made it (podman and
+    buildah call us so), but for one that is told by $USER that it is root: a container in the container.
+    """
+    directory = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not directory or os.geteuid() != 0:
+        return directory
+    from ocipy.runtime.host import in_user_namespace
+
+    return directory if in_user_namespace() and os.environ.get("USER") != "root" else ""
 
 
 def check_id(id):
@@ -60,6 +71,10 @@ class Store:
             os.mkdir(entry.path, 0o700)
         except FileNotFoundError:
             os.makedirs(self.root, 0o711, exist_ok=True)
+            directory = _user_directory()
+            if directory and self.root == os.path.abspath(f"{directory}/ocipy"):
+                # What is not sticky there may be cleaned away (XDG Base Directory Specification).
+                os.chmod(self.root, 0o1700)
             return self.create(id)
         except FileExistsError:
             raise ContainerError("container with given ID already exists") from None

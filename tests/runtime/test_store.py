@@ -1,6 +1,8 @@
 """Where containers are remembered: atomic, locked, and honest about who still waits."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from ocipy.errors import ContainerError, UsageError
 from ocipy.runtime import store
 from ocipy.runtime.store import Store
+from tests.conftest import TREE
 from tests.runtime.states import state
 
 
@@ -140,3 +143,40 @@ def test_ids_lists_what_is_there(root):
     for id in ("b", "a"):
         root.create(id)
     assert root.ids() == ["a", "b"]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("prefix", "environment", "root"),
+    [
+        ("", {"XDG_RUNTIME_DIR": "/x"}, "/run/ocipy"),
+        ("setpriv --reuid 1234", {"XDG_RUNTIME_DIR": "/x"}, "/x/ocipy"),
+        ("setpriv --reuid 1234", {"XDG_RUNTIME_DIR": "/x", "USER": "root"}, "/x/ocipy"),
+        ("setpriv --reuid 1234", {}, "/run/ocipy"),
+        ("unshare --user --map-root-user", {"XDG_RUNTIME_DIR": "/x"}, "/x/ocipy"),
+        ("unshare --user --map-root-user", {"XDG_RUNTIME_DIR": "/x", "USER": "alice"}, "/x/ocipy"),
+        ("unshare --user --map-root-user", {"XDG_RUNTIME_DIR": "/x", "USER": "root"}, "/run/ocipy"),
+        ("unshare --user --map-root-user", {}, "/run/ocipy"),
+    ],
+)
+def test_the_state_root_of_a_user_is_where_runc_would_have_it(prefix, environment, root):
+    script = "from ocipy.runtime.store import default_root; print(default_root())"
+    command = [*prefix.split(), sys.executable, "-B", "-c", script]
+    said = subprocess.run(
+        command,
+        cwd=TREE,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == f"{root}\n"
+
+
+@pytest.mark.kernel
+def test_a_state_root_below_a_users_runtime_directory_is_sticky_lest_it_be_cleaned_away(tmp_path):
+    script = "from ocipy.runtime.store import Store; Store(None).create('c1')"
+    command = ["unshare", "--user", "--map-root-user", sys.executable, "-B", "-c", script]
+    environment = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
+    subprocess.run(command, cwd=TREE, env=environment, check=True)
+    assert os.stat(tmp_path / "ocipy").st_mode & 0o7777 == 0o1700
