@@ -146,6 +146,10 @@ conformance-clients: deps build ## run every engine's list on ocipy and on runc 
 conformance-podman: ## run podman's list
 	@$(MAKE) --no-print-directory conformance-clients ENGINES=podman
 
+.PHONY: conformance-rootless
+conformance-rootless: ## run the list of podman as an ordinary user, and of a runtime that one calls
+	@$(MAKE) --no-print-directory conformance-clients ENGINES=rootless
+
 .PHONY: conformance-containerd
 conformance-containerd: ## run containerd's list on Debian's and on the current one
 	@$(MAKE) --no-print-directory conformance-clients ENGINES="containerd containerd-2"

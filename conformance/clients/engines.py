@@ -3,7 +3,7 @@
 from conformance.clients.containerd import Containerd, CurrentContainerd
 from conformance.clients.docker import CurrentDocker, Docker
 from conformance.clients.podman import Podman
+from conformance.clients.rootless import Rootless
 
-ENGINES = {
-    engine.name: engine for engine in (Podman(), Containerd(), CurrentContainerd(), Docker(), CurrentDocker())
-}
+_ALL = (Podman(), Rootless(), Containerd(), CurrentContainerd(), Docker(), CurrentDocker())
+ENGINES = {engine.name: engine for engine in _ALL}

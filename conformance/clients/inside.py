@@ -17,7 +17,8 @@ from conformance.clients.engine import NOTHING_LEFT
 from conformance.clients.engines import ENGINES
 from conformance.clients.place import Place
 
-DIRECTORY = "/run/client"  # a tmpfs of the sandbox's own
+# Where to put a file system of the sandbox's own.  Not /run, of which podman shows its helpers another one.
+MOUNT, DIRECTORY = "/media", "/media/client"
 STATES = ("/run/ocipy", "/run/runc")
 CACHE = r"file left behind: /run/ocipy/@seccomp(/\w+)?"  # compiled filters, kept for the next container
 
@@ -30,6 +31,7 @@ def prepare():
         # podman makes directories there for controllers that do not exist.  A file system of the sandbox's
         # own, so that changing its flags changes nobody else's.
         subprocess.run(["mount", "-o", "remount,ro", "/sys/fs/cgroup"], check=True)
+    sandbox.mount("tmpfs", MOUNT, "tmpfs", sandbox.MS_NOSUID | sandbox.MS_NODEV, "mode=755")
     os.makedirs(DIRECTORY)
 
 
