@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocipy.formats.lxc import fstab
+from ocipy.formats.lxc.management import PREFIX
 from ocipy.formats.lxc.mounts import FLAGS
 from ocipy.formats.lxc.read import exists, is_directory
 from ocipy.formats.lxc.root import DEFAULT_NODES, DEV_SIZE
@@ -96,7 +97,10 @@ def _dev(paper: Paper, options: list[str], pointer: str) -> None:
 
 def _terminals(paper: Paper, options: list[str], pointer: str) -> None:
     most = next((option.removeprefix("max=") for option in options if option.startswith("max=")), "")
-    paper.put("lxc.pty.max", most or _PTYS, pointer)
+    # LXC adds those of lxc.tty.max.
+    ttys = (paper.look("/annotations") or {}).get(f"{PREFIX}lxc.tty.max", "0")
+    if number := int(most or _PTYS) - int(ttys):
+        paper.put("lxc.pty.max", number, pointer)
     if not most:
         paper.changed(f"{pointer}/options", f"LXC wants a number of terminals: {_PTYS}")
     others = {option for option in options if not option.startswith("max=")} ^ _DEVPTS

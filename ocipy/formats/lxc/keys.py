@@ -41,7 +41,7 @@ _HOST_NET = "the network hook sets nothing on the host's side but the bridge's p
 
 _ROWS = (
     # the file itself
-    ("lxc.include", LIST, CARRIED, "", "/dev/null"),
+    ("lxc.include", LIST, CARRIED, "", "{INCLUDED}"),
     # the program
     ("lxc.init.cmd", SCALAR, CARRIED, "", "/sbin/init 3"),
     ("lxc.execute.cmd", SCALAR, CARRIED, "", '/bin/sh -c "echo a b"'),
@@ -87,7 +87,7 @@ _ROWS = (
     ("lxc.rootfs.managed", SCALAR, LOSSY, "ocipy never changes a container's storage", "0"),
     ("lxc.mount.auto", LIST, CARRIED, "", "proc:rw sys:ro"),
     ("lxc.mount.entry", LIST, CARRIED, "", "tmpfs tmp tmpfs nodev,size=1m 0 0"),
-    ("lxc.mount.fstab", SCALAR, CARRIED, "", "/dev/null"),
+    ("lxc.mount.fstab", SCALAR, CARRIED, "", "{FSTAB}"),
     ("lxc.autodev", SCALAR, CARRIED, "", "1"),
     ("lxc.autodev.tmpfs.size", SCALAR, CARRIED, "", "1000000"),
     ("lxc.pty.max", SCALAR, CARRIED, "", "1024"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ocipy.formats.lxc.cgroups import MONITOR
 from ocipy.formats.lxc.draft import escaped
 from ocipy.formats.lxc.keys import CARRIED, lookup
 from ocipy.spec.origin import LOSSY
@@ -35,6 +36,8 @@ def load(draft: Draft) -> None:
         row = lookup(entry.key)
         if row is None or row.fate == CARRIED or _DEFAULTS.get(entry.key) == entry.value:
             continue
+        if entry.key == "lxc.cgroup.dir.monitor" and entry.value.startswith(MONITOR):
+            continue  # LXC's own place, which has to be said beside lxc.cgroup.dir.container
         if row.fate != LOSSY:
             draft.refused(entry, row.reason)
             continue

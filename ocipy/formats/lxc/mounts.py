@@ -166,7 +166,8 @@ def _covers(draft: Draft, entry: Entry, line: fstab.Line, target: str) -> bool:
     options = set(line.options)
     if line.source == target in DEFAULT_NODES and options == {"bind", "create=file"}:
         return not draft.config.flag("lxc.autodev", True)  # the runtime makes it
-    if "bind" in options and line.source == "/dev/null" and not target.startswith("/dev/"):
+    null = line.source == "/dev/null" and "bind" in options
+    if null and (options == {"bind", "optional"} or not target.startswith("/dev/")):
         draft.add("/linux/maskedPaths", target, entry)
         return True
     if line.fstype == "tmpfs" and options == {"ro", "optional"}:

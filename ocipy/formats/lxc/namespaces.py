@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocipy.formats.lxc import grammar, values
-from ocipy.formats.lxc.read import exists, is_directory
+from ocipy.formats.lxc.read import is_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _path(draft: Draft, kind: str, entry: Entry) -> str:
     value = entry.value
     if value.isascii() and value.isdigit():
         return f"/proc/{value}/ns/{kind}"
-    if value.startswith("/") and exists(value) and not is_directory(value):
+    if value.startswith("/") and not is_directory(value):
         return value
     draft.refused(entry, f"{value} is a container of LXC's: name a process of it, or /proc/PID/ns/{kind}")
     return ""

@@ -5,6 +5,7 @@ A root that is more than a directory is a mount at "/": that is where `mounts` o
 
 from __future__ import annotations
 
+from ocipy.errors import ConfigError, Problem
 from ocipy.formats.lxc.read import exists, is_directory
 from ocipy.formats.lxc.values import size
 
@@ -28,15 +29,9 @@ def load(draft: Draft) -> None:
     """root.path and root.readonly.  Raises ConfigError where there is no root."""
     entry = draft.config.last("lxc.rootfs.path")
     if entry is None:
-        nowhere = draft.config.entries[-1] if draft.config.entries else None
-        message = "there is no lxc.rootfs.path: a container on the host's own root is not supported"
-        if nowhere is None:
-            from ocipy.errors import ConfigError, Problem
-
-            raise ConfigError(Problem("", message, "lxc-no-root"), draft.config.name)
-        raise nowhere.replace(key="lxc.rootfs.path", place=f"{draft.config.name}:0").problem(
-            message, "lxc-no-root"
-        )
+        message = "there is none: a container on the host's own root is not supported"
+        place = f"{draft.config.name}: lxc.rootfs.path"
+        raise ConfigError(Problem("", message, "lxc-no-root", place), draft.config.name)
     kind, colon, rest = entry.value.partition(":")
     if not colon or kind.startswith("/"):
         kind, rest = "dir", entry.value

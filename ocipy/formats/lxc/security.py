@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocipy.formats.lxc import grammar, seccomp
-from ocipy.formats.lxc.read import text_of
+from ocipy.formats.lxc.read import exists, text_of
 from ocipy.spec.names import CAPABILITIES
 
 TYPE_CHECKING = False
@@ -88,7 +88,12 @@ def _apparmor(draft: Draft) -> None:
 
 
 def _seccomp(draft: Draft, entry: Entry) -> None:
-    text = text_of(entry.value, entry.value, entry)
+    path = entry.value
+    beside = f"{draft.config.directory}/{path}"
+    if not path.startswith("/") and exists(beside):
+        # LXC looks where it is run; what `dump` writes is meant to be run beside it.
+        path = beside
+    text = text_of(path, path, entry)
     profile, remarks = seccomp.parse(text, entry, draft.host.machine)
     for remark in remarks:
         draft.lossy(entry, remark)

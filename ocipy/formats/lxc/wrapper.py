@@ -68,6 +68,17 @@ def read_sysctl(line: str) -> tuple[str, str] | None:
 
 def _words(line: str) -> list[str]:
     """The words of a line of which each is quoted by `quoted`; [] for any other."""
-    if not (line.startswith("'") and line.endswith("'")):
-        return []
-    return [word.replace("'\\''", "'") for word in line[1:-1].split("' '")]
+    found = []
+    while line:
+        if not line.startswith("'"):
+            return []
+        end = line.find("'", 1)
+        word = line[1:end]
+        while line[end + 1 : end + 4] == "\\''":
+            start, end = end + 4, line.find("'", end + 4)
+            word += "'" + line[start:end]
+        if end < 0 or line[end + 1 : end + 2] not in ("", " "):
+            return []
+        found.append(word)
+        line = line[end + 2 :]
+    return found

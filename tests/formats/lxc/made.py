@@ -14,7 +14,7 @@ ALL = list(CAPABILITIES)
 def configure(directory, *lines, root=None, name="config"):
     """Write a configuration whose root is a directory beside it, unless its lines say another."""
     (directory / "root").mkdir(exist_ok=True, parents=True)
-    if not any("lxc.rootfs" in line for line in lines) and root is not False:
+    if not any("lxc.rootfs.path" in line for line in lines) and root is not False:
         lines = (f"lxc.rootfs.path = dir:{root or directory / 'root'}", *lines)
     text = "".join(f"{line}\n" for line in lines)
     (directory / name).write_bytes(text.encode("utf-8", "surrogateescape"))
