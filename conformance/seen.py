@@ -123,6 +123,7 @@ PARSERS = {
     "sysctl": pairs,
     "network": pairs,
     "tries": pairs,
+    "limited": pairs,
     "keys": keys,
     "id": whole,
 }

@@ -61,8 +61,8 @@ def calls(profile):
         args = rule.get("args", [])
         several = len({one["index"] for one in args}) < len(args)
         for name in rule["names"]:
-            for each in [[one] for one in args] if several else [args]:
-                rules.append((name, rule["action"], errno, each))
+            alternatives = [[one] for one in args] if several else [args]
+            rules += [(name, rule["action"], errno, each) for each in alternatives]
     if default[0] == "SCMP_ACT_ERRNO":
         default = (default[0], 1 if default[1] is None else default[1])
     else:
