@@ -91,15 +91,11 @@ def to_lxc(contest, found, broken):
     """Bundles of OCI's: what is seen under ocipy beside what is seen under LXC after a conversion."""
     for name, edit in lxccases.BUNDLES.items():
         path = bundles.make(os.path.join(contest.directory, name.replace(" ", "-")), contest.ocipy)
+        lxccases.collecting(os.path.join(path, "rootfs"))
         with open(os.path.join(path, "config.json"), encoding="utf-8") as file:
             config = json.load(file)
-        config["process"]["args"] = ["/bin/sh", "-c", lxccases.script()]
+        lxccases.common(config, name.replace(" ", "-"))
         edit(config)
-        bundles.write(path, config)
-        # A value of LXC's is a line.
-        with open(os.path.join(path, "rootfs", "collect"), "w", encoding="utf-8") as file:
-            file.write(lxccases.script())
-        config["process"]["args"] = ["/bin/sh", "/collect"]
         bundles.write(path, config)
         _both(f"{name} bundle", found, broken,
               ocipy=lambda p=path: contest.by_ocipy(p, False),

@@ -169,8 +169,15 @@ CONFIGURATIONS = {
 # ---------------------------------------------------------------- bundles
 
 
+def common(config, name):
+    """What all have beside what `ocipy spec` writes: a cgroup namespace, in which paths are the same."""
+    config["process"]["args"] = ["/bin/sh", "/collect"]
+    config["linux"]["namespaces"].append({"type": "cgroup"})
+    config["linux"]["cgroupsPath"] = f"/compared/{name}"
+
+
 def plain(config):
-    """What `ocipy spec` writes."""
+    """Nothing more."""
 
 
 def writable(config):
@@ -197,7 +204,12 @@ def mounts(config):
             "source": "t",
             "options": ["size=1m", "mode=1777", "nosuid"],
         },
-        {"destination": "/new/dir", "type": "bind", "source": "/usr", "options": ["rbind", "ro", "nosuid"]},
+        {
+            "destination": "/new/dir",
+            "type": "bind",
+            "source": "/usr/share",
+            "options": ["rbind", "ro", "nosuid"],
+        },
         {"destination": "/new/file", "type": "bind", "source": "/etc/passwd", "options": ["bind", "ro"]},
     ]
     config["linux"]["maskedPaths"] += ["/etc/group"]
@@ -212,7 +224,6 @@ def resources(config):
         "pids": {"limit": 50},
         "cpu": {"shares": 512},
     }
-    config["linux"]["cgroupsPath"] = "/compared/inner"
 
 
 BUNDLES = {
