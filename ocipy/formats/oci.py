@@ -77,5 +77,5 @@ def _unreadable(name: str, message: str) -> ConfigError:
 
 
 def _reason(error: OSError) -> str:
-    text = error.strerror or str(error)
+    text = os.strerror(error.errno) if error.errno else str(error)
     return text[:1].lower() + text[1:]

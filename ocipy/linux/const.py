@@ -79,6 +79,7 @@ MFD_EXEC = 0x10
 # Errors that steps and hints speak of by name
 EPERM = 1
 ENOENT = 2
+ESRCH = 3
 EAGAIN = 11
 EACCES = 13
 EBUSY = 16

@@ -17,6 +17,7 @@ from posix import (  # noqa: F401
     stat,
     strerror,
 )
+from posix import close as _close
 from posix import environ as _environ
 from posix import getcwd as _getcwd
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _S_IFMT, _S_IFDIR, _S_IFLNK = 0o170000, 0o040000, 0o120000
 
 SEEK_SET = 0
+_EBADF = 9
 
 del environ  # noqa: F821  bytes in posix, text in os: made when it is asked for
 
@@ -37,6 +39,52 @@ def __getattr__(name: str) -> Any:
     found = {fsdecode(key): fsdecode(value) for key, value in _environ.items()}
     globals()["environ"] = found
     return found
+
+
+def worded(name: str, function: Any) -> Any:
+    """A function of Python's, whose errors say at most the path, with one that says the call.
+
+    >>> worded("read", posix.read)(9, 1)
+    OSError: [Errno 9] read(9)
+    """
+
+    def call(*arguments: Any, **others: Any) -> Any:
+        try:
+            return function(*arguments, **others)
+        except OSError as error:
+            if not isinstance(error.filename, (str, bytes)):
+                fd = arguments[0] if arguments and isinstance(arguments[0], int) else ""
+                error.strerror = f"{name}({fd})"
+            raise
+
+    return call
+
+
+for _name in "read write stat fstat fsync memfd_create uname waitpid lseek dup pipe2 listdir".split():
+    globals()[_name] = worded(_name, globals()[_name])
+
+
+def close(fd: int) -> None:  # type: ignore[no-redef]
+    """close(2), whose errors there is no cure for: the descriptor is gone all the same, says its manual page.
+
+    One that was not open is a mistake of ours, and raises as ever.
+    """
+    try:
+        _close(fd)
+    except OSError as error:
+        if error.errno == _EBADF:
+            raise
+
+
+def content(fd: int) -> bytes:
+    """All that there is to read from a descriptor, which is closed."""
+    parts = []
+    try:
+        while part := globals()["read"](fd, 1 << 16):
+            parts.append(part)
+    finally:
+        close(fd)
+    return b"".join(parts)
 
 
 def fsencode(path: str | bytes) -> bytes:

@@ -6,6 +6,8 @@ works and an error needs no second run to be understood.
 
 from __future__ import annotations
 
+import _thread
+
 from ocipy.linux import _syscall, const, os
 from ocipy.linux._syscall import call
 
@@ -162,6 +164,14 @@ def setfsuid(uid):
 def setfsgid(gid):
     """setfsgid(2), see setfsuid."""
     return call(_syscall.SYS_setfsgid, gid)
+
+
+def start_thread(function):
+    """clone3(2) of a thread.  Python does not tell why there is none: EAGAIN is the usual reason."""
+    try:
+        _thread.start_new_thread(function, ())
+    except RuntimeError:
+        raise failed(const.EAGAIN, "clone3", "CLONE_THREAD") from None
 
 
 def pidfd_open(pid):

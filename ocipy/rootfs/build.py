@@ -13,7 +13,7 @@ import _thread
 
 from ocipy.errors import OcipyError, StepError
 from ocipy.linux import const, os
-from ocipy.linux.syscalls import setfsgid, setfsuid, setns, unshare
+from ocipy.linux.syscalls import setfsgid, setfsuid, setns, start_thread, unshare
 from ocipy.plan import steps as plan_steps
 from ocipy.rootfs import covers, mounting, nodes
 from ocipy.rootfs.resolve import Root
@@ -172,7 +172,7 @@ def build(session, mount_namespace, steps):
         finally:
             done.release()
 
-    _thread.start_new_thread(thread, ())
+    start_thread(thread)
     done.acquire()
     if failure:
         raise failure[0]

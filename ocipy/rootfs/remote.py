@@ -20,7 +20,7 @@ import _socket
 import fcntl
 import sys
 
-from ocipy.errors import OcipyError, StepError
+from ocipy.errors import OcipyError, StepError, describe
 from ocipy.linux import const, os
 from ocipy.plan import steps as plan_steps
 
@@ -63,7 +63,7 @@ def _pack(step):
 def _ask(request, fds):
     """Start a worker, hand it a request, and wait for its answer and its end."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    number = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
+    number = os.worded("fcntl", fcntl.fcntl)(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
     try:
         code = _START.format(path=sys.path, fd=9)
         actions = [(os.POSIX_SPAWN_DUP2, number, 9)]
@@ -71,7 +71,7 @@ def _ask(request, fds):
         pid = os.posix_spawn(sys.executable, command, {}, file_actions=actions)
     except OSError as error:
         ours.close()
-        raise OcipyError(f"start {sys.executable} to build the root: {error.strerror}") from error
+        raise OcipyError(f"start {sys.executable} to build the root: {describe(error)}") from error
     finally:
         os.close(number)
         theirs.close()

@@ -363,8 +363,8 @@ def listen(entry):
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     directory = os.open(entry.path, os.O_PATH | os.O_CLOEXEC)
     try:
-        socket.bind(f"/proc/self/fd/{directory}/start")
-        socket.listen(1)
+        os.worded("bind", socket.bind)(f"/proc/self/fd/{directory}/start")
+        os.worded("listen", socket.listen)(1)
     except OSError:
         socket.close()
         raise

@@ -21,7 +21,7 @@ import errno
 import sys
 
 from ocipy.linux import const, os
-from ocipy.linux.syscalls import failed, setns
+from ocipy.linux.syscalls import failed, setns, start_thread
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -150,7 +150,7 @@ def _open_in(namespace):
         finally:
             done.release()
 
-    _thread.start_new_thread(thread, ())
+    start_thread(thread)
     done.acquire()
     if failure:
         raise failure[0]

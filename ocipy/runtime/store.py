@@ -12,8 +12,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH
+from fcntl import flock as _flock
 
 from ocipy.errors import ContainerError, UsageError
 from ocipy.linux import const, os
@@ -24,6 +25,8 @@ ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 LOCK_DEADLINE = 10.0  # seconds that a verb waits for another one to finish
 MAX_ID = 1024
 MAX_FILE = 2 * jsontext.MAX_BYTES  # what was read of a bundle, and may be escaped at greater length
+
+flock = os.worded("flock", _flock)
 
 
 def default_root():
@@ -78,7 +81,11 @@ class Store:
             return self.create(id)
         except FileExistsError:
             raise ContainerError("container with given ID already exists") from None
-        entry.lock()
+        try:
+            entry.lock()
+        except OSError:
+            entry.remove()
+            raise
         return entry
 
     def ids(self):
@@ -105,20 +112,26 @@ class Entry:
             fd = os.open(f"{self.path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except (FileNotFoundError, NotADirectoryError):
             raise ContainerError("container does not exist") from None
+        try:
+            self._wait_for(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._lock = fd
+
+    @staticmethod
+    def _wait_for(fd):
         deadline = time.monotonic() + LOCK_DEADLINE
         while True:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock(fd, LOCK_EX | LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    os.close(fd)
                     raise ContainerError("another command is still at work on this container") from None
                 time.sleep(0.005)  # noqa: TID251  flock(2) knows no deadline
         if os.fstat(fd).st_nlink == 0:  # deleted while we waited
-            os.close(fd)
             raise ContainerError("container does not exist")
-        self._lock = fd
 
     def unlock(self):
         if self._lock is not None:
@@ -198,7 +211,7 @@ class Entry:
     def hold_waiting(self):
         """The descriptor whose lock says `created` for as long as init keeps it."""
         fd = os.open(f"{self.path}/waiting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        flock(fd, LOCK_EX)
         return fd
 
     def is_waiting(self):
@@ -208,7 +221,7 @@ class Entry:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            flock(fd, LOCK_SH | LOCK_NB)
             return False
         except BlockingIOError:
             return True

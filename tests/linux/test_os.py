@@ -64,7 +64,17 @@ def test_directories_are_made_with_those_above(tmp_path):
         ours.makedirs(f"{tmp_path}/file", exist_ok=True)
 
 
+def test_an_error_of_a_descriptor_says_the_call():
+    with pytest.raises(OSError, match=r"read\(9999\)"):
+        ours.read(9999, 1)
+    with pytest.raises(OSError, match=r"stat\(9999\)"):
+        ours.stat(9999)
+    with pytest.raises(FileNotFoundError) as caught:
+        ours.stat("/nothing")
+    assert (caught.value.filename, caught.value.strerror) == ("/nothing", os.strerror(2))
+
+
 def test_every_name_is_that_of_the_standard_library():
-    own = {"TYPE_CHECKING", "annotations", "lstat"}
+    own = {"TYPE_CHECKING", "annotations", "lstat", "worded", "content"}
     names = {name for name in vars(ours) if not name.startswith("_")} - own
     assert {name for name in names if not hasattr(os, name)} == set()
