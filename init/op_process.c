@@ -298,6 +298,7 @@ void op_WAIT_START(struct context *context, const union argument *argument)
     int listener_fd = argument[0].fd;
     int fd;
 
+    answer(context, ANSWER_WAITING, 0, -1);
     close(context->socket);
     do
         fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC);

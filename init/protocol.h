@@ -140,6 +140,7 @@ enum answer_kind {
     ANSWER_FD = 2,   /* op `index` made this descriptor */
     ANSWER_PID = 3,  /* value: the child as the stage's pid namespace numbers it; with its pidfd */
     ANSWER_FAIL = 4, /* op `index` failed with `error`; the text is the call that failed */
+    ANSWER_WAITING = 5, /* WAIT_START is next to accept: the last answer on this socket */
 };
 
 struct answer {

@@ -64,7 +64,7 @@ OPS = {
 REQUEST = b"P"
 MAX_FDS = 64  # of one request, the program's own included
 MAX_TEXT = 1024  # of one answer
-ANSWER_DONE, ANSWER_FD, ANSWER_PID, ANSWER_FAIL = 1, 2, 3, 4
+ANSWER_DONE, ANSWER_FD, ANSWER_PID, ANSWER_FAIL, ANSWER_WAITING = 1, 2, 3, 4, 5
 ANSWER_SIZE = 24  # struct answer
 
 
@@ -121,6 +121,6 @@ def decode(message: bytes) -> Answer:
     word = [int.from_bytes(message[i : i + 4], "little") for i in (0, 4, 8, 12)]
     value = int.from_bytes(message[16:24], "little", signed=True)
     text = message[24:]
-    if len(text) != word[3] or not ANSWER_DONE <= word[0] <= ANSWER_FAIL:
+    if len(text) != word[3] or not ANSWER_DONE <= word[0] <= ANSWER_WAITING:
         raise ValueError(f"answer {word}")
     return Answer(word[0], word[1], word[2], value, text.decode("utf-8", "backslashreplace"))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import _socket
-import fcntl
+from fcntl import F_DUPFD_CLOEXEC
+from fcntl import fcntl as _fcntl
 
-from ocipy.errors import OcipyError, StepError
+from ocipy.errors import OcipyError, StepError, describe
 from ocipy.linux import const, os
 from ocipy.linux.syscalls import failed
 from ocipy.plan import protocol
 
 BINARY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_bin", "ocipy-init")
 
+fcntl = os.worded("fcntl", _fcntl)
 _sealed = None
 
 
@@ -23,8 +25,7 @@ def sealed_binary():
     """
     global _sealed
     if _sealed is None:
-        with open(BINARY, "rb") as file:
-            image = file.read()
+        image = os.content(os.open(BINARY, os.O_RDONLY | os.O_CLOEXEC))
         flags = const.MFD_CLOEXEC | const.MFD_ALLOW_SEALING
         try:
             # Since Linux 6.3 (105ff5339f49 "mm/memfd: add MFD_NOEXEC_SEAL and MFD_EXEC"); without it,
@@ -36,7 +37,7 @@ def sealed_binary():
             fd = os.memfd_create("ocipy-init", flags)
         os.write(fd, image)
         seals = const.F_SEAL_SEAL | const.F_SEAL_SHRINK | const.F_SEAL_GROW | const.F_SEAL_WRITE
-        fcntl.fcntl(fd, const.F_ADD_SEALS, seals)
+        fcntl(fd, const.F_ADD_SEALS, seals)
         _sealed = fd
     return _sealed
 
@@ -58,7 +59,10 @@ class Channel:
         self.on_end = None  # called at once when that has ended unexpectedly
 
     def close(self):
-        self.socket.close()
+        try:
+            self.socket.close()
+        except OSError:
+            pass  # it is gone all the same: close(2)
 
     def run(self, steps, fds, mounts=(), on_made=None):
         """Send steps as one program and wait for its end; a finished `Program`."""
@@ -109,7 +113,7 @@ class Channel:
                 view = view[os.write(memory, view) :]
             packed = b"".join(fd.to_bytes(4, "little") for fd in (memory, *table))
             rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)]
-            self.socket.sendmsg([protocol.REQUEST], rights, _socket.MSG_NOSIGNAL)
+            os.worded("sendmsg", self.socket.sendmsg)([protocol.REQUEST], rights, _socket.MSG_NOSIGNAL)
         except (BrokenPipeError, ConnectionResetError):
             pass  # init has ended: what it said of the program before this one is still to be read
         finally:
@@ -117,7 +121,8 @@ class Channel:
 
     def _read(self):
         size = protocol.ANSWER_SIZE + protocol.MAX_TEXT
-        message, ancillary, _, _ = self.socket.recvmsg(size, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+        recvmsg = os.worded("recvmsg", self.socket.recvmsg)
+        message, ancillary, _, _ = recvmsg(size, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
         fd = None
         for level, kind, data in ancillary:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
@@ -155,7 +160,16 @@ class Program:
             self._next()
 
     def finish_executed(self):
-        """Wait until what Execve executes has taken over: then the socket closes by itself."""
+        """Wait until what Execve executes has taken over: then init's end is closed."""
+        self._finish_last(None)
+
+    def finish_waiting(self):
+        """Wait until init waits for start."""
+        if not self._finish_last(protocol.ANSWER_WAITING):
+            raise StepError(self.origin[0], "init ended unexpectedly" + _why(self.channel.pid))
+
+    def _finish_last(self, kind):
+        """Wait for an answer of this kind, True, or for the end of answers, False."""
         while True:
             try:
                 message, fd = self.channel._read()
@@ -163,8 +177,10 @@ class Program:
                 # Whoever is second to connect is not accepted any more: that is no success.
                 raise StepError(self.origin[0], "init did not take it: it has been started already") from None
             if not message:
-                return
+                return False
             answer = protocol.decode(message)
+            if answer.kind == kind:
+                return True
             if answer.kind != protocol.ANSWER_FD:
                 self._fail(answer, fd)
             self._take(self.origin[answer.index], fd)
@@ -242,19 +258,24 @@ def spawn(streams=(), preserve=0):
     streams:  descriptors to become its 0, 1, 2; by default the caller's own
     preserve: how many descriptors from 3 up the program is to inherit
     """
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    number = 3 + preserve
-    # Above every number that is dup2'ed onto, and close-on-exec but for the copy.
-    source = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, number + 1)
-    actions = [(os.POSIX_SPAWN_DUP2, fd, i) for i, fd in enumerate(streams)]
-    actions.append((os.POSIX_SPAWN_DUP2, source, number))
+    source = -1
+    ours = theirs = None
     try:
+        ours, theirs = os.worded("socketpair", _socket.socketpair)(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        number = 3 + preserve
+        # Above every number that is dup2'ed onto, and close-on-exec but for the copy.
+        source = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, number + 1)
+        actions = [(os.POSIX_SPAWN_DUP2, fd, i) for i, fd in enumerate(streams)]
+        actions.append((os.POSIX_SPAWN_DUP2, source, number))
         path = f"/proc/self/fd/{sealed_binary()}"
         pid = os.posix_spawn(path, ["ocipy:[INIT]", str(number)], {}, file_actions=actions)
     except OSError as error:
-        ours.close()
-        raise OcipyError(f"start ocipy-init: {error.strerror}") from error
+        if ours:
+            ours.close()
+        raise OcipyError(f"start ocipy-init: {describe(error)}") from error
     finally:
-        os.close(source)
-        theirs.close()
+        if source >= 0:
+            os.close(source)
+        if theirs:
+            theirs.close()
     return Channel(ours, pid)

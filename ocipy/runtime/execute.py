@@ -199,15 +199,22 @@ class Execution:
         """Tell init to wait for start.  From here on it lives without us."""
         self.fds["listener"] = listener
         self.fds["held"] = (waiting,)
-        self.launch(last_steps)
+        self.launch(last_steps).finish_waiting()
         self.channel.close()
 
     def undo(self):
-        """Nothing that was made stays."""
-        try:
-            self.settle()
-        except OcipyError:
-            pass  # it is being undone because something failed: this, or what follows from it
+        """Nothing that was made stays.  What one part of it meets is no reason to leave out the next."""
+        parts = [self.settle, self._end]
+        if self._building:
+            parts.append(self._building.undo)
+        for part in parts:
+            try:
+                part()
+            except (OcipyError, OSError, ValueError):
+                pass  # it is being undone because something failed: this, or what follows from it
+
+    def _end(self):
+        """The end of init, wherever it is."""
         if self.channel:
             self.channel.close()
         if self.pidfd is not None:
@@ -216,8 +223,6 @@ class Execution:
             process.reap(self.pid)
         elif self.channel:
             process.reap_now(self.channel.pid)
-        if self._building:
-            self._building.undo()
 
     def close(self):
         if self._building:

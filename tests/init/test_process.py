@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from ocipy.plan import protocol
 from tests.init.driver import DEADLINE, NOBODY, program
 
 pytestmark = pytest.mark.kernel
@@ -323,6 +324,8 @@ def connect(listening):
 def waiting(init, listening, *args):
     init.run(("PROCESS", args, ("PATH=/bin",), -1), "LOOKUP")
     init.send(program(("WAIT_START", 0), "EXECVE"), (listening.fileno(),))
+    answer, _ = init.answer()
+    assert answer.kind == protocol.ANSWER_WAITING
     assert init.answer() == (None, None)  # it has closed our socket
 
 
