@@ -159,7 +159,13 @@ class Planned:
 def bundle_directory(bundle):
     """The absolute path of a bundle that is a directory."""
     directory = os.path.abspath(bundle)
-    if not os.path.isdir(directory):
+    try:
+        found = os.stat(directory).st_mode & 0o170000 == 0o040000  # S_ISDIR
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        found = False
+    except OSError as error:
+        raise UsageError(f"bundle {describe(error)}") from error
+    if not found:
         raise UsageError(f"bundle {bundle}: no such directory")
     return directory
 
@@ -185,8 +191,10 @@ class _Making:
     def __exit__(self, kind, error, _):
         try:
             if kind:
-                explained = self._explained(error)
-                self._undo()
+                try:
+                    explained = self._explained(error)
+                finally:
+                    self._undo()
                 if explained is not error:
                     raise explained from error
             else:
@@ -258,15 +266,14 @@ class _Making:
             os.close(waiting)
 
     def _undo(self):
+        """As far as it can be done: what one part of it meets is no reason to leave out the next."""
         if self.execution:
             self.execution.undo()
-        try:
-            self.cgroup.kill()
-            self.cgroup.remove()
-        except (OSError, OcipyError) as error:
-            self.container.runtime.warn(f"cgroup of a failed create stays: {describe(error)}")
-        self._run_poststop()
-        self.entry.remove()
+        for part in (self.cgroup.kill, self.cgroup.remove, self._run_poststop, self.entry.remove):
+            try:
+                part()
+            except (OcipyError, OSError) as error:
+                self.container.runtime.warn(f"something of a failed create stays: {describe(error)}")
 
     def _run_poststop(self):
         """A create that fails after its hooks began is undone as `delete` would do it."""

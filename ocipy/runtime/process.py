@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 
-from ocipy.linux import os
+from ocipy.linux import const, os
 from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal
 
 
@@ -39,12 +39,17 @@ def hold(pid, started):
         return None
     try:
         pidfd = pidfd_open(pid)
-    except (ProcessLookupError, OSError):
-        return None
-    if start_time(pid) != started:
-        os.close(pidfd)
-        return None
-    return pidfd
+    except OSError as error:
+        if error.errno in (const.ESRCH, const.EINVAL, const.ENOENT):
+            return None
+        raise  # it may well be there
+    found = None
+    try:
+        found = start_time(pid)
+    finally:
+        if found is None or found != started:
+            os.close(pidfd)
+    return pidfd if found is not None and found == started else None
 
 
 def signal(pidfd, number):
