@@ -159,8 +159,10 @@ void op_BOUNDING(struct context *context, const union argument *argument)
 
     for (int capability = 0; capability < 64; capability++) {
         held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (held < 0 && errno == EINVAL)
+            break; /* beyond the last that this kernel has */
         if (held < 0)
-            break; /* EINVAL: beyond the last that this kernel has */
+            fail(context, errno, "prctl(PR_CAPBSET_READ, %d)", capability);
         if (held && !(mask >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
             fail(context, errno, "prctl(PR_CAPBSET_DROP, %d)", capability);
     }
