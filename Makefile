@@ -164,6 +164,10 @@ bench: build ## time ocipy, as it is when installed, beside its peers
 	@$(MAKE) -s install PREFIX=$(CURDIR)/.cache/installed
 	bench/run --runtime .cache/installed/bin/ocipy --runtime runc --runtime crun $(ARGS)
 
+.PHONY: faults
+faults: deps build ## fail every system call of a create and of an exec, some minutes (ARGS="--verb exec --list")
+	$(VENV)/bin/python -m tests.faults $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built, but not .venv
 	rm -rf build dist *.egg-info bin/ocipy ocipy/_bin ocipy/linux/*.so $(GENERATED) .cache

@@ -16,7 +16,7 @@ import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH
 from fcntl import flock as _flock
 
-from ocipy.errors import ContainerError, UsageError
+from ocipy.errors import ContainerError, UsageError, describe
 from ocipy.linux import const, os
 from ocipy.runtime import document
 from ocipy.spec import jsontext
@@ -194,7 +194,7 @@ class Entry:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise ContainerError(f"{path} cannot be read: {error.strerror.lower()}") from None
+            raise ContainerError(f"read {describe(error)}") from None
         try:
             info = os.fstat(fd)
             if info.st_mode & 0o170000 != 0o100000 or info.st_size > MAX_FILE:
