@@ -225,10 +225,11 @@ def _take(exceptions: list[Rule], rule: Rule, default: bool) -> list[Rule]:
 
 
 def _close(exceptions: list[Rule]) -> list[Rule]:
-    """Allowed exceptions such that each device's accesses are all in one of them.
+    """Allowed exceptions such that each device's reading and writing are both in one of them.
 
     The kernel wants a single exception to allow the whole of a request: "c 1:3 r" beside "c *:3 w" does not
-    let anybody open 1:3 for reading and writing (device_cgroup.c, match_exception).
+    let anybody open 1:3 for reading and writing (device_cgroup.c, match_exception).  mknod(2) is a request
+    of its own.
     """
     closed = list(exceptions)
     grown = True
@@ -239,9 +240,9 @@ def _close(exceptions: list[Rule]) -> list[Rule]:
                 both = one.meeting(other)
                 if both is None:
                     continue
-                known = next((rule for rule in closed if rule.numbers == both.numbers), None)
-                if known is None or set(both.access) - set(known.access):
-                    closed = _add(closed, both)
+                wanted = set(both.access) - {"m"}
+                if not any(rule.covers(both) and wanted.issubset(rule.access) for rule in closed):
+                    closed = _add(closed, both.replace(access=_letters(wanted)))
                     grown = True
     return closed
 
