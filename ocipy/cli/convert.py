@@ -12,7 +12,7 @@ from ocipy.spec.origin import CHANGED, judge
 
 def main(flags, options, args):
     if not options["to"]:
-        raise UsageError("needs --to and the name of a format, such as oci, libcontainer")
+        raise UsageError("needs --to and the name of a format, such as oci, lxc, libcontainer")
     directory = bundle_directory(bundle_only(options, args))
     loaded = convert.load(directory, options["format"] or None, options["args"])
     files, lost = convert.dump(loaded, options["to"], directory, options["target-version"] or None)

@@ -37,7 +37,7 @@ GLOBAL = (
 
 BUNDLE = ("bundle", "b", "text", "", "DIR", False, "the bundle's directory (default: the current one)")
 WRITTEN = ("format", "", "text", "", "NAME", False,
- "what it is written in, such as oci, libcontainer (default: found out)")  # fmt: skip
+ "what it is written in, such as oci, lxc, libcontainer (default: found out)")  # fmt: skip
 FORMAT = ("format", "f", "list", (), "text|json|NAME", False,
  "how to print it (default: text); or the name of the format that it is written in")  # fmt: skip
 STRICT = ("strict", "", "bool", False, "", False,
@@ -185,7 +185,7 @@ VERBS = {
     )),
     "convert": ("write a container in another format", "[BUNDLE] [-- COMMAND [ARG...]]", 0, 1, -1, (
         BUNDLE,
-        ("to", "", "text", "", "NAME", False, "the format to write, such as oci, libcontainer"),
+        ("to", "", "text", "", "NAME", False, "the format to write, such as oci, lxc, libcontainer"),
         WRITTEN,
         ("output", "o", "text", "", "DIR", False, "write files into DIR (default: print them)"),
         ("force", "", "bool", False, "", False, "overwrite files of the same names in DIR"),

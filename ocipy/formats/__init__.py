@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: In the order of detection.  Loaded when asked for: a create of an OCI bundle must not pay for the others.
-NAMES = ("oci", "lxc")
+NAMES = ("oci", "lxc", "libcontainer")
 
 
 def backend(name: str) -> Any:

@@ -22,7 +22,7 @@ _KINDS = {
 
 def detect(directory: str) -> bool:
     """True if there is a config.json, of whatever kind: `load` says what is wrong with it."""
-    return os.path.lexists(f"{directory}/{FILE}")
+    return exists(directory, FILE)
 
 
 def load(directory: str) -> tuple[Spec, tuple[str, ...]]:
@@ -36,6 +36,11 @@ def load(directory: str) -> tuple[Spec, tuple[str, ...]]:
 def dump(spec: Spec) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """config.json as other runtimes write it."""
     return {FILE: jsontext.dump(spec.data, 4).encode() + b"\n"}, ()
+
+
+def exists(directory: str, name: str) -> bool:
+    """True if there is something of that name, of whatever kind."""
+    return os.path.lexists(f"{directory}/{name}")
 
 
 def read(directory: str, name: str) -> bytes:
