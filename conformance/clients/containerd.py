@@ -6,6 +6,7 @@ from conformance.clients import image
 from conformance.clients.engine import Engine
 from conformance.gomodule import GoModule
 
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CURRENT = GoModule(
     "github.com/containerd/containerd/v2",
     "v2.3.4",

@@ -21,6 +21,11 @@ class Docker(Engine):
     name = "docker"
     lists = ("docker", "docker-limits", "docker-networks")
     programs = ("dockerd", "docker", "docker-compose", "containerd", "iptables", "docker-init")
+    keeps = (
+        # Parents; runc leaves those that were made for it, ocipy does not.
+        r"cgroup left behind: .*/(docker|docker/buildkit|someone|someone/else)",
+        r"mount left behind: .*/netns/default .*",
+    )
     tidy = _TIDY
     features = {}
 
