@@ -175,7 +175,8 @@ def looks(deadline: float) -> Iterator[None]:
 def processes(directory: str) -> list[int]:
     """The pids in a cgroup and below it.  A pid that this pid namespace cannot see (0) is left out."""
     try:
-        found = [int(pid) for pid in read(f"{directory}/cgroup.procs").split()]
+        # Digits alone: to kill(2) a negative number is a group, or everybody.
+        found = [int(pid) for pid in read(f"{directory}/cgroup.procs").split() if pid.isdecimal()]
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):
             return []

@@ -286,20 +286,36 @@ class Manager:
             # No freezer, or a process that will not stop: then the signal goes to those that are seen.
             pass
         try:
-            sent = 0
-            for pid in self.procs():
-                try:
-                    os.kill(pid, number)
-                    sent += 1
-                except ProcessLookupError:
-                    continue
-            return sent
+            return sum(self._signal_each(pids, number) for pids in _portions(self.procs()))
         finally:
             if not was_frozen or number == SIGKILL:
                 try:
                     self.thaw()
                 except ContainerError:
                     pass  # no freezer
+
+    def _signal_each(self, pids: list[int], number: int) -> int:
+        """A pid may be another's by the time it is used.  What is held can't change: if its pid is still in
+        the cgroup, so is it."""
+        from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal
+
+        sent, held = 0, {}
+        try:
+            for pid in pids:
+                try:
+                    held[pid] = pidfd_open(pid)
+                except (ProcessLookupError, FileNotFoundError):
+                    continue
+            for pid in set(self.procs()) & set(held):
+                try:
+                    pidfd_send_signal(held[pid], number)
+                    sent += 1
+                except ProcessLookupError:
+                    continue
+            return sent
+        finally:
+            for pidfd in held.values():
+                os.close(pidfd)
 
     def kill(self) -> None:
         """Kill every process and wait until none is left; OSError(ETIMEDOUT) after 10 s."""
@@ -330,3 +346,8 @@ class Manager:
     def _main(self) -> str:
         """The directory whose cgroup.procs counts."""
         return next(iter(self.paths.values()), "")
+
+
+def _portions(pids: list[int], size: int = 128) -> list[list[int]]:
+    """A list in parts: each process takes a descriptor."""
+    return [pids[i : i + size] for i in range(0, len(pids), size)]

@@ -66,8 +66,8 @@ def verdict(manager: Manager) -> str:
     directory = manager.paths.get("memory") or manager.paths.get(UNIFIED, "")
     try:
         count = kills(directory) if directory else 0
-    except OSError:
-        return manager.verdict  # it is no more
+    except (OSError, ValueError):
+        return manager.verdict  # it is no more, or is none
     if not count:
         return manager.verdict
     return sentence(count, reached(directory))

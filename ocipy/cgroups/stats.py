@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 
 from ocipy.cgroups import files, stats_v1, stats_v2
+from ocipy.errors import OcipyError
 from ocipy.plan.cgroup_layout import UNIFIED
 
 TYPE_CHECKING = False
@@ -39,12 +40,17 @@ def collect(manager: Manager) -> dict[str, Any]:
     document: dict[str, Any] = {}
     unified = reader(manager.paths.get(UNIFIED, ""))
     for section, controller in SECTIONS:
-        if controller in manager.paths:
-            read = reader(manager.paths[controller])
-            other = reader(manager.paths.get("cpuacct", "")) if section == "cpu" else read
-            document[section] = getattr(stats_v1, section)(read, other)
-        else:
-            document[section] = getattr(stats_v2, section)(unified)
+        try:
+            if controller in manager.paths:
+                read = reader(manager.paths[controller])
+                other = reader(manager.paths.get("cpuacct", "")) if section == "cpu" else read
+                document[section] = getattr(stats_v1, section)(read, other)
+            else:
+                document[section] = getattr(stats_v2, section)(unified)
+        except (ValueError, IndexError) as error:
+            raise OcipyError(
+                f"the cgroup's files of {section} are not as the kernel writes them: {error}"
+            ) from None
     document["intel_rdt"] = {}
     return document
 

@@ -29,7 +29,7 @@ class Log:
             return
         try:
             # A FIFO or a terminal would otherwise block, or become the controlling terminal.
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
             self.fd = os.open(path, flags, 0o644)
         except (OSError, ValueError) as e:
             raise OcipyError(f"--log {path}: {getattr(e, 'strerror', None) or e}".lower()) from None

@@ -16,6 +16,7 @@ from ocipy.record import Record
 
 UNIFIED = ""
 # A mount on one of these may hide the hierarchies that are mounted below it.
+_OCTAL = frozenset("01234567")
 _ANCESTORS = ("/", "/sys", "/sys/fs", "/sys/fs/cgroup")
 
 
@@ -99,12 +100,13 @@ def parse_mounts(mountinfo: str, controllers: list[str]) -> tuple[tuple[str, str
         if len(fields) < 6:
             continue
         mount_id, parent, _, root, point, rest = fields
-        is_cgroup = " - cgroup" in rest
+        kind = rest.partition(" - ")[2].split(" ", 2)
+        is_cgroup = len(kind) == 3 and kind[0].startswith("cgroup")
         if is_cgroup or point in _ANCESTORS:
             parents[mount_id] = parent
             covers.append((mount_id, parent, point))
         if is_cgroup:
-            fstype, _, options = rest.partition(" - ")[2].split(" ", 2)
+            fstype, _, options = kind
             names = [UNIFIED] if fstype == "cgroup2" else [n for n in options.split(",") if n in controllers]
             trees.append((mount_id, unescape(point), unescape(root), names))
     found: dict[str, tuple[str, str]] = {}
@@ -146,7 +148,10 @@ def unescape(field: str) -> str:
     if "\\" not in field:
         return field
     head, *rest = field.split("\\")
-    return head + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
+    return head + "".join(
+        chr(int(part[:3], 8)) + part[3:] if _OCTAL.issuperset(part[:3]) and len(part) > 2 else f"\\{part}"
+        for part in rest
+    )
 
 
 def clean(path: str) -> str:

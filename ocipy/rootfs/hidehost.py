@@ -56,7 +56,7 @@ def host_views(mountinfo, root):
     parents, found = {}, []
     for line in mountinfo.split("\n"):
         fields = line.split(" ")
-        if len(fields) < 10:
+        if len(fields) < 10 or "-" not in fields[6:-1]:
             continue
         parents[fields[0]] = fields[1]
         fstype = fields[fields.index("-", 6) + 1]

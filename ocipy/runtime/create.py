@@ -326,7 +326,9 @@ def write_pid_file(path, pid):
     """The pid as decimal text, there at once or not at all."""
     temporary = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        # Whatever lies there already: no symlink is followed, and no FIFO keeps us waiting.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(temporary, flags, 0o644)
         os.write(fd, str(pid).encode())
         os.close(fd)
         os.rename(temporary, path)

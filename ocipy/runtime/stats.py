@@ -49,8 +49,8 @@ def parse_interfaces(text):
     found = []
     for line in text.splitlines()[2:]:
         name, _, rest = line.partition(":")
-        numbers = [int(word) for word in rest.split()]
-        if name.strip() != "lo":
+        numbers = [int(word) for word in rest.split() if word.isdecimal()]
+        if name.strip() != "lo" and len(numbers) > TRANSMIT + max(COLUMNS.values()):
             entry = {"Name": name.strip()}
             entry |= {f"Rx{column}": numbers[i] for column, i in COLUMNS.items()}
             entry |= {f"Tx{column}": numbers[i + TRANSMIT] for column, i in COLUMNS.items()}

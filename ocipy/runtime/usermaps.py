@@ -23,7 +23,10 @@ def read(proc, pid, kind):
     """The mappings that a process lives in, as our own user namespace numbers what is outside."""
     fd = openat2(proc, f"{pid}/{kind}_map", os.O_RDONLY)
     with open(fd, "rb") as file:
-        return tuple(tuple(map(int, line.split())) for line in file)
+        lines = [line.split() for line in file]
+    if not all(len(line) == 3 and b"".join(line).isdigit() for line in lines):
+        raise failed(const.EINVAL, "read", f"/proc/{pid}/{kind}_map", "not three numbers a line")
+    return tuple(tuple(map(int, line)) for line in lines)
 
 
 def map_ids(step, proc, pid):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ocipy.errors import Problem
 
+#: Of each kind.  Nobody reads more, and a file of a million wrong items must not become a million problems.
+MOST = 50
+
 
 class Findings:
     """Problems, for which a container is refused, and warnings, which are said and ignored.
@@ -18,10 +21,19 @@ class Findings:
         self.warnings: list[Problem] = []
 
     def problem(self, rule: str, message: str, pointer: str, *steps: object) -> None:
-        self.problems.append(Problem(at(pointer, *steps), message, rule))
+        _add(self.problems, "problems", rule, message, pointer, steps)
 
     def warning(self, rule: str, message: str, pointer: str, *steps: object) -> None:
-        self.warnings.append(Problem(at(pointer, *steps), message, rule))
+        _add(self.warnings, "warnings", rule, message, pointer, steps)
+
+
+def _add(
+    found: list[Problem], kind: str, rule: str, message: str, pointer: str, steps: tuple[object, ...]
+) -> None:
+    if len(found) < MOST:
+        found.append(Problem(at(pointer, *steps), message, rule))
+    elif len(found) == MOST:
+        found.append(Problem("", f"only the first {MOST} {kind} are shown", rule))
 
 
 def at(pointer: str, *steps: object) -> str:

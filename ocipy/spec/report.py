@@ -11,14 +11,12 @@ from ocipy.errors import Problem
 from ocipy.record import Record
 from ocipy.spec import jsontext
 from ocipy.spec._generated import SCHEMAS
+from ocipy.spec.findings import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
-
-#: Nobody reads more, and a file of a million wrong items must not become a million problems.
-MOST = 50
 
 _TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
 _NAMES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocipy.errors import Problem
 from ocipy.spec import report
-from ocipy.spec.findings import at, quoted
+from ocipy.spec.findings import MOST, at, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 def unknown_properties(data: Any, name: str = "config") -> list[Problem]:
     """A problem of the rule "unknown-property" for each, in the order of the document."""
-    return [
-        Problem(pointer, message, "unknown-property")
-        for pointer, message in _walk(report.schema(name), data, "")
+    found = _walk(report.schema(name), data, "")
+    shown = [
+        Problem(pointer, message, "unknown-property") for _, (pointer, message) in zip(range(MOST), found)
     ]
+    if next(found, None):
+        shown.append(Problem("", f"only the first {MOST} unknown properties are shown", "unknown-property"))
+    return shown
 
 
 def _walk(schema: dict[str, Any], value: Any, pointer: str) -> Iterator[tuple[str, str]]:

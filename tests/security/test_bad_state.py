@@ -17,6 +17,7 @@ from ocipy.runtime.store import Store
 from tests.conftest import bundle, need
 from tests.kernel.box import until
 from tests.runtime.states import state
+from tests.security.nonsense import ANYTHING, places, with_at
 
 VERBS = (
     ("state",),
@@ -28,15 +29,6 @@ VERBS = (
     ("pause",),
 )
 NAME = f"badstate-{os.getpid()}"
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 def said(done):
@@ -62,29 +54,11 @@ def entry(tmp_path):
     return Store(str(tmp_path / "state")).create("c1")
 
 
-def places(document, path=()):
-    """The path of every value in a document."""
-    yield path
-    if isinstance(document, dict | list):
-        for key, value in document.items() if isinstance(document, dict) else enumerate(document):
-            yield from places(value, (*path, key))
-
-
-def with_at(document, path, value):
-    """The document with another value at a path."""
-    if not path:
-        return value
-    key, *rest = path
-    made = document.copy()
-    made[key] = with_at(document[key], rest, value)
-    return made
-
-
 HOOKS = {"poststop": [{"path": "/bin/true", "args": ["true"], "env": ["A=b"], "timeout": 5}]}
 FULL = state(annotations={"a": "b"}, ocipy={"hooks": HOOKS, "agent": {"path": "/a", "metadata": ""}})
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_a_document_says_it_is_read_or_refused_in_words(entry, data):
     path = data.draw(st.sampled_from(list(places(FULL))), "place")
@@ -97,7 +71,7 @@ def test_whatever_a_document_says_it_is_read_or_refused_in_words(entry, data):
         container.cgroup.procs()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200)
     | st.text(max_size=100).map(str.encode)
