@@ -160,16 +160,21 @@ class Links:
             gone = (errno.ENODEV,)
             self._do(f"remove {name}", self.ip.link, "del", fine=gone, index=index)
 
-    def restore(self, name, was):
-        """Give a device that came back what it had."""
-        index = self.index(name)
-        if index is None:
+    def restore(self, attachment):
+        """Give a device that came back what it had, unless its name is another's by now."""
+        name, was = attachment.link, attachment.was
+        found = self.devices().get(name)
+        if found is None or found.mac not in (was.mac, attachment.mac):
             return
-        self._do(f"restore {name}", self.ip.link, "set", index=index, address=was.mac, mtu=was.mtu)
+        changes = {} if found.mac == was.mac else {"address": was.mac}
+        if found.mtu != was.mtu:
+            changes["mtu"] = was.mtu
+        if changes:
+            self._do(f"restore {name}", self.ip.link, "set", index=found.index, **changes)
         for text in was.addresses:
-            self._address(index, name, text)
+            self._address(found.index, name, text)
         if was.up:
-            self._do(f"bring {name} up", self.ip.link, "set", index=index, state="up")
+            self._do(f"bring {name} up", self.ip.link, "set", index=found.index, state="up")
 
     # ------------------------------------------------------------ inside
 

@@ -34,11 +34,11 @@ def give_back(path, attachment, links):
     try:
         if fstatfs_type(fd) == NSFS_MAGIC:
             _take_out(fd, attachment)
+            links.restore(attachment)
             umount2(path, const.MNT_DETACH)
     finally:
         os.close(fd)
     os.unlink(path)
-    links.restore(attachment.link, attachment.was)
 
 
 def _take_out(namespace, attachment):

@@ -68,6 +68,7 @@ class Store:
             for name in os.listdir(f"{self.path}/{directory}"):
                 os.unlink(f"{self.path}/{directory}/{name}")
             os.rmdir(f"{self.path}/{directory}")
+        _unlink(f"{self.path}/.join")
         os.unlink(f"{self.path}/lock")
         for directory in (self.path, f"{self.top}/join", self.top):
             try:
