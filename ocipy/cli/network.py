@@ -57,12 +57,13 @@ def parts(made, files):
     mounts = []
     if files:
         made = made.replace(files=made.files or FILES)
-        mounts = [_bind(f"{made.files}/{name}", f"/etc/{name}") for name in NAMES]
+        mounts = [bind(f"{made.files}/{name}", f"/etc/{name}") for name in NAMES]
     hook = {"path": find_hook(), "args": [HOOK]}
     return mounts, {"createRuntime": [hook], "poststop": [hook]}, network.to_annotations(made)
 
 
-def _bind(source, destination):
+def bind(source, destination):
+    """A mount of a file of the bundle over one of the root."""
     options = ["bind", "ro", "nosuid", "nodev", "noexec"]
     return {"destination": destination, "type": "none", "source": source, "options": options}
 

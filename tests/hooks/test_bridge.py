@@ -28,8 +28,7 @@ class Outside:
 
     def __init__(self, world):
         self.world = world
-        self.process = world.popen("unshare", "--net", "sleep", "1000")
-        until(lambda: b"sleep" in open(f"/proc/{self.process.pid}/cmdline", "rb").read().split(b"\0")[0])
+        self.process = world.popen_apart()
         world.ip("link add wire type veth peer name there")
         world.ip(f"link set there netns {self.process.pid}")
         for ip, name, end in ((world.ip, "wire", 2), (self.ip, "there", 1)):

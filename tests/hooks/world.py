@@ -3,14 +3,19 @@
 import itertools
 import json
 import os
+import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+from ocipy.cli import network
 from tests.conftest import TREE
 from tests.kernel.box import until
 
 HOOK = os.path.join(TREE, "hooks", "ocipy-hook-network")
+PATHS = [os.path.join(TREE, "hooks"), TREE]
 PREFIX = "io.ocipy.network."
 PYTHON = "/usr/bin/python3"
 _number = itertools.count(1)
@@ -27,6 +32,7 @@ class World:
     """A host: its network and mount namespaces, a state root, a directory of claims.
 
     claims: the hook's state=DIR
+    status: of the last command
     """
 
     def __init__(self, directory, launcher, template):
@@ -38,6 +44,7 @@ class World:
         until(lambda: Path(f"/proc/{self.process.pid}/comm").read_text() == "sleep\n")
         self.enter = ["nsenter", "--net", "--mount", f"--target={self.process.pid}", "--"]
         self.run("ip", "link", "set", "lo", "up")
+        self.own = ["lo"]
 
     def close(self):
         self.process.kill()
@@ -58,6 +65,7 @@ class World:
             out.seek(0)
             err.seek(0)
             printed, said = out.read(), err.read()
+        self.status = done.returncode
         assert status is None or done.returncode == status, f"{words}: {done.returncode}\n{printed}{said}"
         return printed if status == 0 else printed + said
 
@@ -68,12 +76,19 @@ class World:
     def ip(self, words):
         return self.run("ip", *words.split())
 
+    def wire(self, name, *settings):
+        """A device of the host's own."""
+        self.own += [name, f"{name}-end"]
+        self.run("ip", "link", "add", name, *settings, "type", "veth", "peer", "name", f"{name}-end")
+        for end in (name, f"{name}-end"):
+            self.run("ip", "link", "set", end, "up")
+
     def links(self):
         """Names of devices."""
         return [link["ifname"] for link in json.loads(self.ip("-json link"))]
 
     def rules(self):
-        return self.run("nft", "list", "ruleset")
+        return self.run("nft", "--numeric-priority", "list", "ruleset")
 
     def ocipy(self, *words, **how):
         return self.run(self.launcher, "--root", self.root, *words, **how)
@@ -85,8 +100,37 @@ class World:
     def collect(self):
         return self.run(HOOK, "--collect", f"state={self.claims}")
 
+    def python(self, script, *words, **how):
+        """Run a script with the hook's modules."""
+        return self.run(
+            sys.executable, "-c", f"import sys; sys.path[:0] = {PATHS!r}\n{script}", *words, **how
+        )
+
+    def popen_apart(self):
+        """A process in a network namespace of its own."""
+        ours = os.readlink(f"/proc/{self.process.pid}/ns/net")
+        process = self.popen("unshare", "--net", "sleep", "1000")
+        until(
+            lambda: os.readlink(f"/proc/{process.pid}/ns/net") not in (ours, os.readlink("/proc/self/ns/net"))
+        )
+        return process
+
     def fetch(self, url, seconds=5, status=0):
         return self.run(PYTHON, "-c", FETCH, url, seconds, status=status)
+
+    def own_root(self, box):
+        """The root of a container, as a copy that may be changed."""
+        root = box.bundle / "rootfs"
+        shutil.copytree(self.template / "rootfs", root, symlinks=True)
+        box.config["root"] = {"path": str(root), "readonly": False}
+        return root
+
+    def names(self, box):
+        """Have hosts and resolv.conf be files of a container's bundle, as `ocipy bundle` does."""
+        (box.bundle / "network").mkdir()
+        for name in ("hosts", "resolv.conf"):
+            (box.bundle / "network" / name).touch()
+            box.config["mounts"].append(network.bind(f"network/{name}", f"/etc/{name}"))
 
     def container(self, *args, **settings):
         return Container(self, args or ("sleep", "1000"), settings)
@@ -95,7 +139,7 @@ class World:
 
     def left(self):
         """What the hook has made and not taken away: devices, rules, files."""
-        found = [f"device {name}" for name in self.links() if name != "lo"]
+        found = [f"device {name}" for name in self.links() if name not in self.own]
         found += [f"rule {line}" for line in self.rules().splitlines()]
         found += [f"file {path}" for path in self.claims.rglob("*")]
         return found
@@ -125,6 +169,18 @@ class Container:
 
     def ocipy(self, verb, *words, **how):
         return self.world.ocipy(verb, *words, self.id, **how)
+
+    def joins(self, other):
+        """Have the network namespace of another, which has to be there."""
+        path = f"{self.world.claims}/join/{other.id}"
+        for namespace in self.config["linux"]["namespaces"]:
+            if namespace["type"] == "network":
+                namespace["path"] = path
+
+    def kill(self):
+        """End its first process, without a word to the runtime."""
+        os.kill(self.state()["pid"], signal.SIGKILL)
+        until(lambda: self.state()["status"] == "stopped")
 
     def create(self, **how):
         return self.ocipy("create", "-b", self.write(), **how)
