@@ -127,7 +127,8 @@ def test_a_failure_leaves_no_file(command, tmp_path):
     script = 'ulimit -f 0; trap "" XFSZ; exec "$@"'
     words = ["sh", "-c", script, "sh", *command, "spec", "-b", str(tmp_path), "--network", "bridge"]
     done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "ocipy: spec: EFBIG: file too large\n")
+    assert done.returncode == 1
+    assert "EFBIG: file too large" in done.stderr
     assert not os.listdir(tmp_path)
 
 
