@@ -237,6 +237,28 @@ def test_devices_are_those_that_not_every_container_has(load):
     ]
 
 
+def test_nodes_belong_to_the_root_of_a_user_namespace(load):
+    """runc writes the ids that this one has outside, for all nodes that it makes."""
+    null = {
+        "type": 99,
+        "path": "/dev/null",
+        "major": 1,
+        "minor": 3,
+        "file_mode": 0o666,
+        "uid": 1000,
+        "gid": 2000,
+    }
+    mapped = {
+        "uid_mappings": [{"container_id": 0, "host_id": 1000, "size": 9}],
+        "gid_mappings": [{"container_id": 0, "host_id": 2000, "size": 9}],
+    }
+    others = [{**null, "path": "/dev/a"}, {**null, "path": "/dev/b", "uid": 1001}]
+    assert load(devices=[null, *others], **mapped).data["linux"]["devices"] == [
+        {"type": "c", "path": "/dev/a", "major": 1, "minor": 3},
+        {"type": "c", "path": "/dev/b", "major": 1, "minor": 3, "uid": 1001},
+    ]
+
+
 def test_a_seccomp_profile_has_its_names_again(load):
     rule = {"action": 4, "errnoRet": None, "args": []}
     masked = {"index": 1, "value": 3, "value_two": 2, "op": 7}

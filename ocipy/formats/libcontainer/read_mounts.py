@@ -18,8 +18,9 @@ def read(config: Node, out: Building) -> None:
         _system(config, {entry.text("destination") for entry in entries}, out)
     for index, entry in enumerate(entries):
         out.add("/mounts", mount(entry), config.place("mounts", index))
+    owner = (host_root(config.nodes("uid_mappings")), host_root(config.nodes("gid_mappings")))
     for index, entry in enumerate(config.nodes("devices")):
-        if found := device(entry):
+        if found := device(entry, owner=owner):
             out.add("/linux/devices", found, config.place("devices", index))
     if bits := config.number("rootPropagation"):
         out.put("/linux/rootfsPropagation", propagation(bits), config.place("rootPropagation"))
@@ -106,16 +107,30 @@ def propagation(bits: int) -> str:
     return next((name for name, flag in names.PROPAGATION.items() if flag == bits), str(bits))
 
 
+def host_root(mappings: list[Node]) -> int:
+    """The id that 0 of the container has outside: to runc it is the owner of every node."""
+    for entry in mappings:
+        if not entry.number("container_id"):
+            return entry.number("host_id") or 0
+    return 0
+
+
 def device(
-    entry: Node, major: str = "major", minor: str = "minor", permissions: str = "permissions"
+    entry: Node,
+    major: str = "major",
+    minor: str = "minor",
+    permissions: str = "permissions",
+    owner: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
     """A device node, or {} for one that every /dev has.
 
     major, minor, permissions: what their keys are called
+    owner:                     the ids of one that belongs to the container's root
     """
     kind, path = names.device_type(entry.number("type")), entry.text("path")
     numbers = (entry.number(major) or 0, entry.number(minor) or 0)
-    mode, uid, gid = entry.number("file_mode") or 0, entry.number("uid") or 0, entry.number("gid") or 0
+    mode, uid, gid = (entry.number(key) or 0 for key in ("file_mode", "uid", "gid"))
+    uid, gid = 0 if uid == owner[0] else uid, 0 if gid == owner[1] else gid
     # What the cgroup is to allow is said again in its rules.
     entry.text(permissions)
     entry.flag("allow")

@@ -83,21 +83,30 @@ def _options(options: list[str]) -> dict[str, Any]:
 
 def devices(linux: Node) -> list[dict[str, Any]]:
     """devices: those that every /dev has, and the container's own, which may replace one of them."""
-    own = [_node(entry) for entry in linux.nodes("devices")]
+    owner = (_host_root(linux.nodes("uidMappings")), _host_root(linux.nodes("gidMappings")))
+    own = [_node(entry, owner) for entry in linux.nodes("devices")]
     paths = {device["path"] for device in own}
+    rule = {"permissions": "rwm", "allow": True}
     usual = [
-        _device("c", path, major, minor, 0o666, rule={"permissions": "rwm", "allow": True})
+        _device("c", path, major, minor, 0o666, *owner, rule)
         for path, major, minor in names.DEFAULT_NODES
         if path not in paths
     ]
     return usual + own
 
 
-def _node(entry: Node) -> dict[str, Any]:
+def _host_root(mappings: list[Node]) -> int:
+    """The id that 0 of the container has outside: runc makes it the owner of what has none."""
+    return next((entry.number("hostID") or 0 for entry in mappings if not entry.number("containerID")), 0)
+
+
+def _node(entry: Node, owner: tuple[int, int]) -> dict[str, Any]:
     mode = entry.number("fileMode")
     major, minor, uid, gid = (entry.number(key) or 0 for key in ("major", "minor", "uid", "gid"))
     mode = 0o666 if mode is None else mode & 0o7777
-    return _device(entry.text("type"), entry.text("path"), major, minor, mode, uid, gid)
+    return _device(
+        entry.text("type"), entry.text("path"), major, minor, mode, uid or owner[0], gid or owner[1]
+    )
 
 
 def _device(
@@ -106,8 +115,8 @@ def _device(
     major: int,
     minor: int,
     mode: int,
-    uid: int = 0,
-    gid: int = 0,
+    uid: int,
+    gid: int,
     rule: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     device = {"type": ord(kind), "path": path, "major": major, "minor": minor, "file_mode": mode}
