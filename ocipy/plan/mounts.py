@@ -9,6 +9,7 @@ from ocipy.errors import ConfigError, Problem
 from ocipy.linux import const
 from ocipy.plan import cgroup_mounts, naming, steps
 from ocipy.record import Record
+from ocipy.spec.names import PROC_FILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,24 +20,6 @@ if TYPE_CHECKING:
     from ocipy.plan.steps import Step
 
     Steps = tuple[list[Step], list[Step]]
-
-#: Files of /proc that may be covered by a bind mount; everything else below /proc is refused, since a mount
-#: there can hide what the runtime and tools read to tell one process from another (CVE-2019-16884).
-PROC_FILES = frozenset(
-    "/proc/" + name
-    for name in (
-        "cpuinfo",
-        "diskstats",
-        "meminfo",
-        "stat",
-        "swaps",
-        "uptime",
-        "loadavg",
-        "slabinfo",
-        "sys/kernel/ns_last_pid",
-        "sys/crypto/fips_enabled",
-    )
-)
 
 #: Types whose target must be a real directory of the root: a symlink there is CVE-2019-19921.
 PLAIN_TARGETS = ("proc", "sysfs")

@@ -25,7 +25,7 @@ from ocipy.linux.syscalls import (
     openat2,
 )
 from ocipy.plan import naming
-from ocipy.plan.mounts import PROC_FILES
+from ocipy.spec.names import PROC_FILES
 
 _ONTO = const.MOVE_MOUNT_F_EMPTY_PATH | const.MOVE_MOUNT_T_EMPTY_PATH
 _DEVICE = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}

@@ -27,3 +27,21 @@ for _option in ("suid", "dev", "exec", "atime", "diratime", "relatime", "stricta
     OPPOSITES[_option] = f"no{_option}"
     OPPOSITES[f"r{_option}"] = f"rno{_option}"
 OPPOSITES["rro"] = "rrw"
+
+#: Files of /proc that may be covered by a bind mount; everything else below /proc is refused, since a mount
+#: there can hide what the runtime and tools read to tell one process from another (CVE-2019-16884).
+PROC_FILES = frozenset(
+    "/proc/" + name
+    for name in (
+        "cpuinfo",
+        "diskstats",
+        "meminfo",
+        "stat",
+        "swaps",
+        "uptime",
+        "loadavg",
+        "slabinfo",
+        "sys/kernel/ns_last_pid",
+        "sys/crypto/fips_enabled",
+    )
+)

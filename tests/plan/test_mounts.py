@@ -6,6 +6,7 @@ from ocipy.errors import ConfigError
 from ocipy.linux import const
 from ocipy.plan import mounts, naming, steps
 from ocipy.plan.context import Context
+from ocipy.spec.names import PROC_FILES
 from tests.plan.hosts import HOST_HYBRID, HOST_V1, HOST_V2, NESTED, OPTIONS, ROOTLESS
 
 NEW = ("mount", "pid", "network", "ipc", "uts")
@@ -194,7 +195,7 @@ def test_nobody_maps_ids_of_what_is_not_theirs():
 # ---------------------------------------------------------------- /proc and /sys
 
 
-@pytest.mark.parametrize("name", sorted(mounts.PROC_FILES))
+@pytest.mark.parametrize("name", sorted(PROC_FILES))
 def test_a_few_files_of_proc_may_be_covered(name):
     assert only({"destination": name, "source": "/f", "options": ["bind"]}).target == name
 

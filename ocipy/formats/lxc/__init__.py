@@ -9,10 +9,10 @@ Source: lxc.container.conf(5) and what liblxc 5.0, 6.0 and 7.0 do with it.
 from __future__ import annotations
 
 from ocipy.formats.lxc import cgroups, hooks, management, mounts, namespaces, net, process, root, security
-from ocipy.formats.lxc import dump as writer
 from ocipy.formats.lxc import host as hosts
+from ocipy.formats.lxc import write as writer
 from ocipy.formats.lxc.draft import Draft
-from ocipy.formats.lxc.read import FILE, has_keys, read
+from ocipy.formats.lxc.read import FILE, configuration, has_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load(directory: str, host: Host | None = None) -> tuple[Spec, tuple[Note, ..
 
     host: facts that decide what it means; by default those of the host that we are on
     """
-    config = read(directory)
+    config = configuration(directory)
     draft = Draft(config, hosts.this() if host is None else host)
     draft.set("/ociVersion", OCI_VERSION)
     root.load(draft)
@@ -57,5 +57,5 @@ def load(directory: str, host: Host | None = None) -> tuple[Spec, tuple[Note, ..
 
 
 def dump(spec: Spec, version: str | None = None) -> tuple[dict[str, bytes], tuple[Note, ...]]:
-    """A configuration that LXC of this version reads; see `writer`."""
+    """A configuration that LXC of this version reads."""
     return writer.dump(spec, version)

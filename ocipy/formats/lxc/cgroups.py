@@ -7,6 +7,7 @@ property that says exactly the same.
 
 from __future__ import annotations
 
+from ocipy.formats.lxc.grammar import is_number
 from ocipy.formats.lxc.values import integer, size
 
 TYPE_CHECKING = False
@@ -151,12 +152,12 @@ def _device_rules(draft: Draft, entries: list[Entry]) -> None:
 def _rule(entry: Entry, allow: bool) -> dict[str, Any]:
     """``c 1:3 rwm``, ``b *:* m``, ``a``."""
     fields = entry.value.split()
-    if fields[0] == "a":
+    if fields[:1] == ["a"]:
         return {"allow": allow, "access": "rwm"}
     major, colon, minor = fields[1].partition(":") if len(fields) == 3 else ("", "", "")
     access = fields[2] if len(fields) == 3 else ""
-    numbers = all(n == "*" or (n.isascii() and n.isdigit()) for n in (major, minor))
-    if fields[0] not in ("b", "c") or not colon or not numbers or not access or set(access) - set("rwm"):
+    numbers = all(n == "*" or is_number(n) for n in (major, minor))
+    if fields[:1] not in (["b"], ["c"]) or not colon or not numbers or not access or set(access) - set("rwm"):
         raise entry.problem(f'"{entry.value}" is not a rule, such as c 1:3 rwm')
     rule: dict[str, Any] = {"allow": allow, "type": fields[0]}
     for name, number in (("major", major), ("minor", minor)):
@@ -184,7 +185,7 @@ def _limit_v1(draft: Draft, entry: Entry, name: str) -> None:
             f"{at}/network/priorities", {"name": interface, "priority": integer(entry, priority)}, entry
         )
     elif name == "rdma.max":
-        device, *pairs = entry.value.split()
+        device, *pairs = entry.value.split() or [""]
         draft.set(f"{at}/rdma/{device}", _rdma(entry, pairs), entry)
     else:
         draft.lossy(entry, f"no property of OCI sets {name}")

@@ -21,8 +21,8 @@ class Line(Record):
 
 def parse(text: str) -> Line | None:
     """A line; None for one that is empty or a comment.  Raises ValueError for less than three fields."""
-    fields = text.split("#", 1)[0].split() if text.lstrip().startswith("#") else text.split()
-    if not fields:
+    fields = text.split()
+    if not fields or fields[0].startswith("#"):
         return None
     if len(fields) < 3:
         raise ValueError(f'"{text}" is not SOURCE TARGET TYPE [OPTIONS]')

@@ -82,6 +82,11 @@ def line(key: str, value: str) -> str:
     return f"{key} = {text}"
 
 
+def is_number(text: str) -> bool:
+    """Is it a whole number from 0 up, of no more digits than 2^64 has?"""
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
 def words(value: str) -> list[str]:
     """A list that is separated by blanks.
 

@@ -36,7 +36,8 @@ MOMENTS = {
 #: container there may be no more than a shell.
 PROLOGUE = (
     'while IFS= read -r line || [ "$line" ]; do state=$state$line; done; '
-    'pid=${state#*\\"pid\\"}; pid=${pid#*[!0-9]}; LXC_PID=${pid%%[!0-9]*}; export LXC_PID; exec </dev/null; '
+    'pid=${state#*\\"pid\\"}; pid=${pid#"${pid%%[0-9]*}"}; LXC_PID=${pid%%[!0-9]*}; '
+    "export LXC_PID; exec </dev/null; "
 )
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Variables that say which line a hook is from, for the way back.

@@ -6,6 +6,7 @@ and the manual leaves out are here too, marked as such.  A test reads the manual
 
 from __future__ import annotations
 
+from ocipy.formats.lxc.grammar import is_number
 from ocipy.record import Record
 from ocipy.spec.origin import LOSSY, REFUSED
 
@@ -190,7 +191,7 @@ def lookup(name: str) -> Key | None:
         return KEYS[name] if "[" not in name else None
     if name.startswith(_NET):
         number, dot, rest = name.removeprefix(_NET).partition(".")
-        numbered = number.isascii() and number.isdigit()
+        numbered = is_number(number)
         return KEYS.get(f"lxc.net.[i]{dot}{rest}") if numbered else None
     return next((key for start, key in _FAMILIES.items() if name.startswith(start) and name != start), None)
 

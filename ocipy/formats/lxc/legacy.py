@@ -5,7 +5,7 @@ Source: liblxc 2.1, confile_legacy.c; lxc-update-config(1), which forgets about 
 
 from __future__ import annotations
 
-from ocipy.formats.lxc.grammar import Entry
+from ocipy.formats.lxc.grammar import Entry, is_number
 from ocipy.spec.origin import CHANGED, LOSSY, Note
 
 NAMES = {
@@ -71,7 +71,7 @@ class Translation:
     def _network(self, entry: Entry) -> str:
         rest = entry.key.removeprefix("lxc.network.")
         number, _, numbered = rest.partition(".")
-        if number.isascii() and number.isdigit() and numbered:
+        if is_number(number) and numbered:
             return f"lxc.net.{number}.{_ADDRESSES.get(numbered, numbered)}"
         if rest == "type":
             self.networks += 1

@@ -10,6 +10,7 @@ from ocipy.formats.lxc import fstab, grammar
 from ocipy.formats.lxc.read import exists, text_of
 from ocipy.formats.lxc.root import DEFAULT_NODES
 from ocipy.formats.lxc.security import keeps
+from ocipy.spec.names import PROC_FILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,9 +145,13 @@ def _line(draft: Draft, entry: Entry, text: str) -> None:
         draft.changed(entry, f"relative: {source}, without what is mounted in the root")
     elif bound and not source.startswith("/"):
         raise entry.problem(f"{source} is not absolute, and not said to be relative to the root")
-    if "optional" in line.options and (why := _missing(draft, line, source, target)):
-        draft.changed(entry, f"optional: not mounted, {why}")
-        return
+    if "optional" in line.options:
+        if target.startswith("/proc/") and target not in PROC_FILES:
+            draft.lossy(entry, "optional: not mounted, only a few files of /proc may be covered")
+            return
+        if why := _missing(draft, line, source):
+            draft.changed(entry, f"optional: not mounted, {why}")
+            return
     options = _options(draft, entry, line)
     fstype = "bind" if bound else line.fstype
     draft.add("/mounts", _mount(target, fstype, source, options), entry)
@@ -179,7 +184,7 @@ def _covers(draft: Draft, entry: Entry, line: fstab.Line, target: str) -> bool:
     return False
 
 
-def _missing(draft: Draft, line: fstab.Line, source: str, target: str) -> str:
+def _missing(draft: Draft, line: fstab.Line, source: str) -> str:
     """Why an optional mount would fail here and now, "" if it would not."""
     if {"bind", "rbind"} & set(line.options):
         return "" if exists(source) else f"{source} is not there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocipy.formats.lxc import grammar, values
+from ocipy.formats.lxc.grammar import is_number
 from ocipy.formats.lxc.read import is_directory
 
 TYPE_CHECKING = False
@@ -74,7 +75,7 @@ def _kind(entry: Entry, word: str) -> str:
 def _path(draft: Draft, kind: str, entry: Entry) -> str:
     """Whose namespace to join: a process's, or one that a file holds; a container's is not known yet."""
     value = entry.value
-    if value.isascii() and value.isdigit():
+    if is_number(value):
         return f"/proc/{value}/ns/{kind}"
     if value.startswith("/") and not is_directory(value):
         return value
@@ -86,11 +87,7 @@ def _mapping(draft: Draft, entry: Entry) -> None:
     """``u 0 100000 65536``: whose ids, first inside, first outside, how many."""
     fields = entry.value.split()
     numbers = fields[1:]
-    if (
-        len(fields) != 4
-        or fields[0] not in ("u", "g")
-        or not all(n.isascii() and n.isdigit() for n in numbers)
-    ):
+    if len(fields) != 4 or fields[0] not in ("u", "g") or not all(is_number(n) for n in numbers):
         raise entry.problem(f'"{entry.value}" is not u|g FIRST-INSIDE FIRST-OUTSIDE NUMBER')
     inside, outside, number = map(int, numbers)
     side = "uidMappings" if fields[0] == "u" else "gidMappings"

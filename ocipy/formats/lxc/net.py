@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ocipy.formats.lxc import values
 from ocipy.formats.lxc.draft import escaped
+from ocipy.formats.lxc.grammar import is_number
 from ocipy.spec import network
 
 TYPE_CHECKING = False
@@ -132,6 +133,6 @@ def _family(draft: Draft, one: One, family: str) -> network.Family:
 
 def _length(family: str, address: str) -> int:
     first = address.partition(".")[0]
-    if family == "ipv6" or not (first.isascii() and first.isdigit()):
+    if family == "ipv6" or not is_number(first):
         return 64
     return next((length for end, length in _CLASSES if int(first) < end), 32)

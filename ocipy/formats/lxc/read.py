@@ -94,16 +94,16 @@ def _within(key: str, group: str, row: Key) -> bool:
     )
 
 
-def read(directory: str, name: str = FILE) -> Configuration:
+def configuration(directory: str, name: str = FILE) -> Configuration:
     """The configuration in a directory.  Raises ConfigError, with file and line."""
-    configuration = Configuration(directory, name)
+    found = Configuration(directory, name)
     translation = Translation()
     for entry in _Reader().file(f"{directory}/{name}", name, None, ()):
         today = translation(entry)
         if today is not None:
-            configuration.add(today)
-    configuration.notes += translation.notes
-    return configuration
+            found.add(today)
+    found.notes += translation.notes
+    return found
 
 
 class _Reader:

@@ -11,7 +11,7 @@ Sources: lxc.container.conf(5); liblxc 5.0.2, seccomp.c.
 
 from __future__ import annotations
 
-from ocipy.formats.lxc.grammar import Entry
+from ocipy.formats.lxc.grammar import Entry, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _action(text: str) -> tuple[str, int | None]:
         raise _Fault(f'"{word}" is not an action: {", ".join(_ACTIONS)}')
     if word != "errno":
         return _ACTIONS[word], None
-    if not rest or not (rest[0].isascii() and rest[0].isdigit()):
+    if not rest or not is_number(rest[0]):
         raise _Fault("errno needs a number")
     return _ACTIONS[word], int(rest[0])
 
@@ -203,7 +203,7 @@ def _name(line: str, machine: str) -> str:
     """The system call of a number."""
     from ocipy.linux import libseccomp
 
-    if not (line.isascii() and line.isdigit()):
+    if not is_number(line):
         raise _Fault(f'"{line}" is not the number of a system call')
     name = libseccomp.name(libseccomp.native(), int(line))
     if not name:

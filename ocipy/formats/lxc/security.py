@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocipy.formats.lxc import grammar, seccomp
+from ocipy.formats.lxc.grammar import is_number
 from ocipy.formats.lxc.read import exists, text_of
 from ocipy.spec.names import CAPABILITIES
 
@@ -68,7 +69,7 @@ def _capability(entry: Entry, word: str) -> str:
     name = f"CAP_{word.upper()}"
     if word == word.lower() and name in CAPABILITIES:
         return name
-    if word.isascii() and word.isdigit() and int(word) < len(CAPABILITIES):
+    if is_number(word) and int(word) < len(CAPABILITIES):
         return CAPABILITIES[int(word)]
     raise entry.problem(f'there is no capability "{word}"')
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ocipy.formats.lxc.grammar import is_number
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocipy.formats.lxc.grammar import Entry
@@ -29,7 +31,7 @@ DOMAINS = dict.fromkeys(
 def number(entry: Entry, most: int = 2**32 - 1) -> int:
     """A whole number from 0 up."""
     text = entry.value
-    if not (text.isascii() and text.isdigit()) or int(text) > most:
+    if not is_number(text) or int(text) > most:
         raise entry.problem(f'"{text}" is not a number from 0 to {most}')
     return int(text)
 
@@ -42,7 +44,7 @@ def integer(entry: Entry, text: str) -> int:
     -5
     """
     digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()):
+    if not is_number(digits):
         raise entry.problem(f'"{text}" is not a number')
     return int(text)
 
@@ -60,7 +62,7 @@ def size(entry: Entry, text: str) -> int:
 def signal(entry: Entry) -> str:
     """A signal as kill(1) has it, in one spelling: SIGPWR, SIGRTMIN+3, or a number."""
     text = entry.value
-    if text.isascii() and text.isdigit():
+    if is_number(text):
         if int(text) > 64:
             raise entry.problem(f"there is no signal {text}")
         return str(int(text))
@@ -98,6 +100,6 @@ def limit(entry: Entry) -> tuple[int, int]:
 def _limit(entry: Entry, text: str) -> int:
     if text == "unlimited":
         return 2**64 - 1
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**64:
+    if not is_number(text) or int(text) >= 2**64:
         raise entry.problem(f'"{text}" is not a limit: a number, or unlimited')
     return int(text)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, UsageError
 from ocipy.formats.lxc import (
-    dump_cgroups,
-    dump_hooks,
-    dump_mounts,
-    dump_net,
     grammar,
     management,
     process,
     seccomp,
     values,
+    write_cgroups,
+    write_hooks,
+    write_mounts,
+    write_net,
 )
 from ocipy.formats.lxc import host as hosts
 from ocipy.formats.lxc.namespaces import KINDS
@@ -49,16 +49,16 @@ def dump(spec: Spec, version: str | None) -> tuple[dict[str, bytes], tuple[Note,
     paper = Paper(spec.data, int(version))
     paper.lines.append(f"# Written by ocipy for LXC {version}, to be started by")
     _program(paper)
-    dump_mounts.root(paper)
+    write_mounts.root(paper)
     _process(paper)
     _user(paper)
     _security(paper)
     _names(paper)
     _namespaces(paper)
-    dump_mounts.mounts(paper)
-    dump_cgroups.dump(paper)
-    dump_net.dump(paper)
-    dump_hooks.dump(paper)
+    write_mounts.mounts(paper)
+    write_cgroups.dump(paper)
+    write_net.dump(paper)
+    write_hooks.dump(paper)
     _annotations(paper)
     paper.finish()
     text = "\n".join(paper.lines) + "\n"

@@ -1,0 +1,203 @@
+"""LXC's language of seccomp profiles, there and back; and the same calls under the real LXC."""
+
+import pytest
+
+from ocipy.errors import ConfigError
+from ocipy.formats import lxc
+from ocipy.formats.lxc import seccomp
+from ocipy.formats.lxc.grammar import Entry
+from ocipy.spec import Spec
+from ocipy.spec.origin import LOSSY, REFUSED
+from tests.formats.lxc import made
+
+ENTRY = Entry("lxc.seccomp.profile", "p", "config:1")
+
+
+def parse(text, machine="x86_64"):
+    return seccomp.parse(text, ENTRY, machine)
+
+
+def rules(text, machine="x86_64"):
+    return parse(text, machine)[0].get("syscalls", [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "default", "errno", "action"),
+    [
+        ("denylist", "ALLOW", None, "KILL"),
+        ("blacklist", "ALLOW", None, "KILL"),
+        ("allowlist", "KILL", None, "ALLOW"),
+        ("whitelist", "KILL", None, "ALLOW"),
+        ("allowlist errno 38", "ERRNO", 38, "ALLOW"),
+        ("allowlist trap", "TRAP", None, "ALLOW"),
+        ("denylist errno 1", "ERRNO", 1, "KILL"),
+    ],
+)
+def test_a_policy_says_what_a_rule_does_and_what_happens_without_one(policy, default, errno, action):
+    profile, remarks = parse(f"2\n{policy}\nread\n")
+    assert profile["defaultAction"] == f"SCMP_ACT_{default}"
+    assert profile.get("defaultErrnoRet") == errno
+    assert profile["syscalls"] == [{"names": ["read"], "action": f"SCMP_ACT_{action}"}]
+    assert profile["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+    assert not remarks
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("read errno 5", {"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5}),
+        ("read errno 0", {"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 0}),
+        ("read trap", {"names": ["read"], "action": "SCMP_ACT_TRAP"}),
+        ("read notify", {"names": ["read"], "action": "SCMP_ACT_NOTIFY"}),
+        ("read   # a comment", {"names": ["read"], "action": "SCMP_ACT_KILL"}),
+        (
+            "socket errno 97 [0,16,SCMP_CMP_EQ] [1,0x3,>=]",
+            {
+                "names": ["socket"],
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": 97,
+                "args": [
+                    {"index": 0, "value": 16, "op": "SCMP_CMP_EQ"},
+                    {"index": 1, "value": 3, "op": "SCMP_CMP_GE"},
+                ],
+            },
+        ),
+        (
+            "personality kill [0,4,&=,12]",
+            {
+                "names": ["personality"],
+                "action": "SCMP_ACT_KILL",
+                # The mask comes first in OCI, and last in LXC.
+                "args": [{"index": 0, "value": 12, "valueTwo": 4, "op": "SCMP_CMP_MASKED_EQ"}],
+            },
+        ),
+        (
+            "reject_force_umount  # comment this to allow umount -f",
+            {
+                "names": ["umount2"],
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": 13,
+                "args": [{"index": 1, "value": 1, "valueTwo": 1, "op": "SCMP_CMP_MASKED_EQ"}],
+            },
+        ),
+    ],
+)
+def test_a_line_is_a_rule(line, rule):
+    assert rules(f"2\ndenylist\n[all]\n# a comment\n\n{line}\n") == [rule]
+
+
+def test_rules_that_are_alike_are_one():
+    assert rules("2\ndenylist\na errno 1\nb errno 1\nc errno 2\n") == [
+        {"names": ["a", "b"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1},
+        {"names": ["c"], "action": "SCMP_ACT_ERRNO", "errnoRet": 2},
+    ]
+
+
+def test_sections_of_other_architectures_are_passed_over_and_of_ours_are_for_all():
+    text = "2\nallowlist\n[arm64]\nread\n[x86]\nwrite\n[all]\nclose\n"
+    profile, remarks = parse(text)
+    assert profile["syscalls"] == [{"names": ["write", "close"], "action": "SCMP_ACT_ALLOW"}]
+    assert remarks == ["the rules of [x86] hold for every architecture"]
+
+
+def test_version_1_is_numbers(tmp_path):
+    from ocipy.linux import libseccomp
+
+    numbers = [libseccomp.number(libseccomp.native(), name) for name in ("read", "write")]
+    text = "1\nallowlist\n" + "".join(f"{number}\n" for number in numbers)
+    assert parse(text)[0] == {
+        "defaultAction": "SCMP_ACT_KILL",
+        "syscalls": [{"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("", 1, '"" is not a version'),
+        ("3\nallowlist\n", 1, '"3" is not a version'),
+        ("2\nlist\n", 2, '"list" is not a policy'),
+        ("1\ndenylist\n", 2, "is not the policy of version 1"),
+        ("2\nallowlist debug\n", 2, "LXC has not implemented debug"),
+        ("2\nallowlist log\n", 2, '"log" is not an action'),
+        ("2\nallowlist\nread log\n", 3, '"log" is not an action'),
+        ("2\nallowlist\n\nread errno\n", 4, "errno needs a number"),
+        ("2\nallowlist\nread kill [6,1,==]\n", 3, "is not a comparison"),
+        ("2\nallowlist\nread kill [0,1]\n", 3, "is not a comparison"),
+        ("2\nallowlist\n[vax]\n", 3, "is not an architecture"),
+        ("1\nallowlist\nread\n", 3, "is not the number of a system call"),
+        ("1\nallowlist\n99999\n", 3, "has no system call 99999"),
+    ],
+)
+def test_what_can_not_be_meant_says_its_line(text, line, message):
+    with pytest.raises(ConfigError, match=rf"^config:1: lxc\.seccomp\.profile: p:{line}: ") as caught:
+        parse(text)
+    assert message in str(caught.value)
+
+
+# ---------------------------------------------------------------- back
+
+
+def written(profile):
+    files, notes = lxc.dump(Spec({"root": {"path": "/"}, "linux": {"namespaces": [], "seccomp": profile}}))
+    return files.get("seccomp", b"").decode(), {
+        note.key: note.fate for note in notes if "seccomp" in note.key
+    }
+
+
+def test_a_profile_is_written_with_its_actions():
+    text, notes = written(
+        {
+            "defaultAction": "SCMP_ACT_ERRNO",
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+            "syscalls": [
+                {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
+                {
+                    "names": ["personality"],
+                    "action": "SCMP_ACT_ALLOW",
+                    "args": [{"index": 0, "value": 12, "valueTwo": 4, "op": "SCMP_CMP_MASKED_EQ"}],
+                },
+            ],
+        }
+    )
+    # Without an errno it is EPERM: 0 would have calls succeed in silence.
+    assert text.splitlines() == [
+        "2",
+        "allowlist errno 1",
+        "[all]",
+        "read allow",
+        "write allow",
+        "personality allow [0,4,SCMP_CMP_MASKED_EQ,12]",
+    ]
+    assert set(notes) == {"/linux/seccomp"}
+
+
+@pytest.mark.parametrize("action", ["LOG", "TRACE", "KILL_PROCESS"])
+def test_an_action_that_lxc_lacks_is_refused(action):
+    text, notes = written(
+        {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["a"], "action": f"SCMP_ACT_{action}"}]}
+    )
+    assert not text
+    assert notes == {"/linux/seccomp": REFUSED}
+
+
+def test_what_a_profile_loses_is_said():
+    _, notes = written({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]})
+    assert notes["/linux/seccomp/flags"] == notes["/linux/seccomp/architectures"] == LOSSY
+
+
+def test_comparisons_of_one_argument_are_a_rule_each():
+    args = [{"index": 0, "value": value, "op": "SCMP_CMP_EQ"} for value in (1, 2)]
+    text, _ = written(
+        {
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["a"], "action": "SCMP_ACT_KILL", "args": args}],
+        }
+    )
+    assert text.splitlines()[3:] == ["a kill [0,1,SCMP_CMP_EQ]", "a kill [0,2,SCMP_CMP_EQ]"]
+
+
+def test_a_profile_is_looked_for_beside_the_configuration(tmp_path):
+    (tmp_path / "seccomp").write_text("2\ndenylist\nread errno 1\n")
+    data = made.data(tmp_path, "lxc.seccomp.profile = seccomp")
+    assert data["linux"]["seccomp"]["syscalls"][0]["names"] == ["read"]
