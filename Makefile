@@ -158,6 +158,10 @@ conformance-containerd: ## run containerd's list on Debian's and on the current 
 conformance-docker: ## run dockerd's list on Debian's and on the current one
 	@$(MAKE) --no-print-directory conformance-clients ENGINES="docker docker-current"
 
+.PHONY: conformance-cri
+conformance-cri: ## run the list of containerd's CRI plugin
+	@$(MAKE) --no-print-directory conformance-clients ENGINES=cri
+
 .PHONY: conformance-documents
 conformance-documents: ## start engines with the configuration that docs/engines.md has, as it is written
 	@$(MAKE) --no-print-directory conformance-clients ENGINES=documents

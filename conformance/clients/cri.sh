@@ -11,11 +11,13 @@ cri_images() {
     eventually eval 'crictl images | grep -q library/box'
 }
 
-# pod NAME: the configuration of a pod on the host's network, which has no host name of its own.
+# pod NAME [SECURITY [LINUX [POD]]]: the configuration of a pod, with more properties of its security context,
+# of its linux section, and of its own.  On the host's network, if security says nothing else.
 pod() {
+    local security=${2:-'"namespace_options": {"network": 2}'}
     cat <<end
 {"metadata": {"name": "$1", "namespace": "default", "uid": "$1", "attempt": 1}, "log_directory": "$PWD/logs",
- "linux": {"security_context": {"namespace_options": {"network": 2}}}}
+ "linux": {"security_context": {$security}${3:+, $3}}${4:+, $4}}
 end
 }
 

@@ -1,6 +1,7 @@
 """All engines by name."""
 
 from conformance.clients.containerd import Containerd, CurrentContainerd
+from conformance.clients.cri import Cri
 from conformance.clients.docker import CurrentDocker, Docker
 from conformance.clients.documents import Documents
 from conformance.clients.podman import Podman
@@ -13,6 +14,7 @@ _ALL = (
     CurrentContainerd(),
     Docker(),
     CurrentDocker(),
+    Cri(),
     Documents(),
 )
 ENGINES = {engine.name: engine for engine in _ALL}
