@@ -148,7 +148,7 @@ def _namespaces(context: Context) -> list[Step]:
     made: list[Step] = [*opened]
     if context.process:
         made += identity.first_steps(context.process, context)
-    if not context.facts.rootless and context.has_namespace("user") and not context.new_user:
+    if context.facts.may_set_groups and context.has_namespace("user") and not context.new_user:
         # The namespace may deny setgroups: groups of the host's are dropped while it can be done.
         made.append(steps.Op("SETGROUPS", (b"",), "drop all groups", pointer=context.where("user")))
     made += join

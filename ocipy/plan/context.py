@@ -36,7 +36,7 @@ class Context:
         # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
         # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
         self.deny_setgroups = self.new_user and facts.rootless and is_own_id(self.gids, facts.egid)
-        self.setgroups_denied = self.deny_setgroups
+        self.setgroups_denied = self.deny_setgroups or facts.setgroups_denied
 
     def _mount_label(self) -> str:
         """linux.mountLabel, for what is mounted new.

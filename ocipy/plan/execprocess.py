@@ -30,7 +30,11 @@ _INHERITED = (
 
 
 def entry_steps(
-    types: tuple[str, ...], chroot: bool = False, privileged: bool = True, directory: str = ""
+    types: tuple[str, ...],
+    chroot: bool = False,
+    privileged: bool = True,
+    directory: str = "",
+    groups: bool = True,
 ) -> tuple[Step, ...]:
     """How a new init enters the namespaces and cgroups of a process; its child is there.
 
@@ -38,6 +42,7 @@ def entry_steps(
     chroot:     there is no mount namespace among them, so the root is entered by itself
     privileged: the runtime is root
     directory:  to begin in; root may enter it when the container's root may not
+    groups:     the runtime may set its own
     """
     made: list[Step] = []
     late: list[Step] = []
@@ -45,7 +50,7 @@ def entry_steps(
         # From inside a delegated cgroup namespace nobody can be cloned into one of its cgroups: ENOENT.
         types = tuple(kind for kind in types if kind != "cgroup")
         late.append(steps.JoinProcess(("cgroup",)))
-    if "user" in types and privileged:
+    if "user" in types and privileged and groups:
         # It may deny setgroups: groups of the host's are dropped while it can be done.
         made.append(steps.Op("SETGROUPS", (b"",), "drop all groups"))
     if directory and privileged and "mount" in types:

@@ -14,6 +14,7 @@ class Facts(Record):
     euid: int = 0
     egid: int = 0
     user_namespace: bool = False  # the runtime itself sits in a user namespace that is not the first one
+    setgroups_denied: bool = False  # in that one, and so in every one below it
     capabilities: int = (1 << 41) - 1  # permitted to the runtime, as a mask
     last_capability: int = 40  # highest number that the kernel knows
     cgroup: Layout = NO_CGROUPS
@@ -30,6 +31,11 @@ class Facts(Record):
     def rootless(self) -> bool:
         """No power over the host: every privilege comes from a user namespace."""
         return self.euid != 0
+
+    @property
+    def may_set_groups(self) -> bool:
+        """setgroups(2) is the runtime's to call."""
+        return not self.rootless and not self.setgroups_denied
 
 
 class Options(Record):

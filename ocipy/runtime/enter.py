@@ -41,7 +41,9 @@ def entry_of(pidfd, pid, proc, entered=True, directory=""):
     chroot = entered and "mount" not in types
     if chroot:
         fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
-    return entry_steps(types, chroot, os.geteuid() == 0, directory), fds
+    privileged = os.geteuid() == 0
+    groups = privileged and "user" in types and not setgroups_denied("self", proc)
+    return entry_steps(types, chroot, privileged, directory, groups), fds
 
 
 def pid_inside(pid, proc):

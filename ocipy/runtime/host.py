@@ -15,6 +15,7 @@ def facts() -> Facts:
         euid=os.geteuid(),
         egid=os.getegid(),
         user_namespace=in_user_namespace(),
+        setgroups_denied=_text("/proc/self/setgroups", "allow") == "deny",
         capabilities=capget()[1],
         last_capability=int(_text("/proc/sys/kernel/cap_last_cap", "40")),
         cgroup=layout.detect(),

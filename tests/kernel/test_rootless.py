@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ocipy.cgroups import open_manager
+from ocipy.cgroups.layout import detect
 from tests.conftest import TREE, need
 from tests.kernel.mounts import Mount, bind, tmpfs
 
@@ -207,6 +209,43 @@ def test_no_worker_is_left_and_none_is_inside(user):
 def test_groups_can_not_be_set_and_that_is_said(user):
     user.process["user"] = {"uid": 0, "gid": 0, "additionalGids": [0]}
     assert "config.json: /process/user/additionalGids: " in user.fails("true")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_root_of_a_user_namespace_that_denies_setgroups_runs_containers(user, own):
+    user.prefix += ["unshare", "--user", "--map-root-user", "--mount"]
+    if own:
+        user.linux["uidMappings"] = user.linux["gidMappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
+    else:
+        user.without("user")
+        del user.linux["uidMappings"], user.linux["gidMappings"]
+    look = "cat /proc/self/setgroups; tr -s ' ' < /proc/self/uid_map; grep Groups /proc/self/status"
+    outside = 0 if own else UID
+    assert user.sh(look).splitlines() == ["deny", f" 0 {outside} 1", "Groups:\t "]
+
+
+def test_cgroups_that_were_given_to_a_user_limit_and_freeze(user, request):
+    layout = detect()
+    need(layout.version("devices") == 1, "devices is not on v1", kernel=True)
+    parent = f"ocipytest-rootless-{os.getpid()}"
+    given = open_manager(layout, f"/{parent}", "given")
+    given.make()
+    request.addfinalizer(given.remove)
+    request.addfinalizer(lambda: user.ocipy("delete", "--force", user.id))
+    for directory in given.paths.values():
+        chown(Path(directory))
+    # As whoever gives cgroups does: the user's processes are there to begin with.
+    enter = 'while [ "$1" != -- ]; do echo 0 >$1/cgroup.procs; shift; done; shift; exec "$@"'
+    user.prefix = ["sh", "-c", enter, "enter", *given.paths.values(), "--", *user.prefix]
+    user.place(parent)
+    user.linux["resources"] = {"pids": {"limit": 3}, "devices": [{"allow": False, "access": "rwm"}]}
+    assert "can't fork" in user.run("sh", "-c", "for i in 1 2 3 4; do sleep 9 & done", status=None)
+    user.process["args"] = ["sleep", "100"]
+    user.create()
+    user.start()
+    user.ocipy("pause", user.id)
+    assert user.state()["status"] == "paused"
+    user.ocipy("resume", user.id)
 
 
 # ---------------------------------------------------------------- with newuidmap
