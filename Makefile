@@ -146,9 +146,13 @@ conformance-clients: deps build ## run every engine's list on ocipy and on runc 
 conformance-podman: ## run podman's list
 	@$(MAKE) --no-print-directory conformance-clients ENGINES=podman
 
+.PHONY: conformance-buildah
+conformance-buildah: ## run buildah's list
+	@$(MAKE) --no-print-directory conformance-clients ENGINES=buildah
+
 .PHONY: conformance-rootless
-conformance-rootless: ## run the list of podman as an ordinary user, and of a runtime that one calls
-	@$(MAKE) --no-print-directory conformance-clients ENGINES=rootless
+conformance-rootless: ## run the lists of ordinary users: podman's, and of a runtime that they call themselves
+	@$(MAKE) --no-print-directory conformance-clients ENGINES="rootless rootless-run"
 
 .PHONY: conformance-containerd
 conformance-containerd: ## run containerd's list on Debian's and on the current one
