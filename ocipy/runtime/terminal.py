@@ -50,6 +50,7 @@ class Terminal:
         self.master = master
         self.output, self.chunk = _output()
         self.to_master = self.to_us = b""
+        self.idle = None  # an epoll that wakes us when the master, which nobody has open, changes
         self.reads_stdin = True
         self.can_print = True
         self._typed = b""  # the last byte
@@ -110,6 +111,7 @@ class Terminal:
             os.close(fd)
 
     def _hang_up(self):
+        self._resume()
         if self.master >= 0:
             os.close(self.master)
             self.master = -1
@@ -120,9 +122,11 @@ class Terminal:
         """Descriptors to poll: fd -> events."""
         wanted = {}
         if self.master >= 0:
-            if len(self.to_us) < CHUNK:
+            if self.idle:
+                wanted[self.idle.fileno()] = select.POLLIN
+            elif len(self.to_us) < CHUNK:
                 wanted[self.master] = select.POLLIN
-            if self.to_master:
+            if self.to_master and not self.idle:
                 wanted[self.master] = wanted.get(self.master, 0) | select.POLLOUT
             if self.reads_stdin and len(self.to_master) < CHUNK:
                 wanted[0] = select.POLLIN
@@ -134,9 +138,12 @@ class Terminal:
         """Copy what can be copied; `ready` is what poll said: fd -> events."""
         if ready.get(0, 0) and self.reads_stdin:
             self._read_stdin()
-        if ready.get(self.master, 0) & (select.POLLIN | select.POLLHUP | select.POLLERR):
+        if self.idle and ready.get(self.idle.fileno(), 0):
+            self.idle.poll(0)
             self._read_master()
-        if self.to_master:
+        elif ready.get(self.master, 0) & (select.POLLIN | select.POLLHUP | select.POLLERR):
+            self._read_master()
+        if self.to_master and not self.idle:
             self._write_master()
         if ready.get(self.output, 0) and self.to_us:
             self._print()
@@ -177,13 +184,31 @@ class Terminal:
         except BlockingIOError:
             return False
         except OSError:
-            printed = b""  # EIO: nobody has the terminal open any more
+            printed = b""  # EIO: nobody has the terminal open
         if not printed:
-            self._hang_up()
-            return False
+            return self._wait_for_others()
+        self._resume()
         if self.can_print:
             self.to_us += printed
         return True
+
+    def _wait_for_others(self):
+        """Nobody has the terminal open: an init lets go of its console, or has it hung up, and opens it anew.
+
+        To poll(2) the master would be ready all the time, to an epoll at its edge only when something
+        happens.
+        """
+        if self.idle:
+            return False
+        self.idle = select.epoll()
+        self.idle.register(self.master, select.EPOLLIN | select.EPOLLET)
+        self.idle.poll(0)  # what has been up to now
+        return self._read_master()  # what has been printed since we looked
+
+    def _resume(self):
+        if self.idle:
+            self.idle.close()
+            self.idle = None
 
     def _print(self):
         try:

@@ -65,6 +65,25 @@ def test_a_shell_can_be_talked_to(session):
     assert person.end() == 3
 
 
+def test_a_terminal_that_nobody_has_open_for_a_while_is_still_there(box, person):
+    """An init closes its console, or has it hung up, and opens it anew for each thing that it says."""
+    box.process["args"] = [
+        "sh",
+        "-c",
+        "trap 'echo two >/dev/console; read a </dev/console; echo \"[$a]\" >/dev/console; exit 3' USR1; "
+        "echo one; exec </dev/null >/dev/null 2>&1; while :; do sleep 0.02; done",
+    ]
+    session = person(box, "run", "-b", box.write(), box.id)
+    session.expect("one\r\n")
+    fds = f"/proc/{session.process.pid}/fd"
+    until(lambda: any("[eventpoll]" in os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)))
+    box.ocipy("kill", box.id, "USR1")
+    session.expect("two\r\n")
+    session.type("three\r")
+    session.expect("[three]\r\n")
+    assert session.end() == 3
+
+
 def test_interrupt_and_suspend_are_the_containers_to_interpret(session):
     person = session(
         "sh", "-c", "trap 'echo int' INT; trap 'echo quit' QUIT; echo ready; while :; do sleep 0.02; done"

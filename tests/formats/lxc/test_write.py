@@ -115,12 +115,12 @@ def test_a_device_is_the_host_s_and_that_is_said():
 
 #: The last part of a key of a family.
 LAST = st.sampled_from(
-    "memory.limit_in_bytes memory.max cpu.max io.max rdma.max net_prio.ifpriomap blkio.weight_device nofile net "
-    "hugetlb.2MB.limit_in_bytes devices.allow net_cls.classid net.ipv4.x oom_score_adj ../x x".split()
+    "memory.limit_in_bytes memory.max cpu.max io.max rdma.max net_prio.ifpriomap blkio.weight_device nofile "
+    "hugetlb.2MB.limit_in_bytes devices.allow net_cls.classid net.ipv4.x oom_score_adj ../x net x".split()
 )
 VALUES = st.text(max_size=20) | st.sampled_from(
-    "a|1 2|c 1:3 rwm|/x|-1|8:0 1|u 0 1 2|SIGRTMIN+x|-|+h|99999999999999999999999|1:|:|max|[|unix:|overlay::|dir:|"
-    "a=|=b|10.0.0.1|'|\"|proc:mixed|0x".split("|")
+    "a|1 2|c 1:3 rwm|/x|-1|8:0 1|u 0 1 2|SIGRTMIN+x|-|+h|99999999999999999999999|1:|:|max|[|unix:|overlay::|"
+    "dir:|a=|=b|10.0.0.1|'|\"|proc:mixed|0x".split("|")
 )
 
 
