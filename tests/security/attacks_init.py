@@ -165,9 +165,9 @@ def a_console_that_becomes_a_symlink(scene):
         flags = ("--console-socket", scene.directory / "console.sock")
         for _ in scene.rounds():
             (inbox / "mounts").unlink(missing_ok=True)
-            if scene.ocipy("create", "-b", box.write(), *flags, box.id, status=None).returncode == 0:
+            if scene("create", "-b", box.write(), *flags, box.id, status=None).returncode == 0:
                 mounts = _mounts_of(box.pid)
-                scene.ocipy("delete", "--force", box.id)
+                scene("delete", "--force", box.id)
                 if any(point == "/victim" for point in mounts):
                     return ["the terminal was mounted somewhere else"]
     return []

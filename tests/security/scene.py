@@ -50,7 +50,9 @@ class Scene:
 
     # ------------------------------------------------------------ containers
 
-    def ocipy(self, *words, status=0, **how):
+    manager = "cgroupfs"
+
+    def __call__(self, *words, status=0, **how):
         """Run the command; output goes to files, since a container that goes on holds its streams."""
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             how = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "timeout": 50, **how}
@@ -64,7 +66,7 @@ class Scene:
 
     def box(self):
         """A container with a root of its own to be hostile in."""
-        box = Box(self.ocipy, self.directory, self.template)
+        box = Box(self, self.directory, self.template)
         box.own_root()
         # Paths that are looked up in it must not be hidden from the container's own users.
         box.linux["maskedPaths"], box.linux["readonlyPaths"] = [], []
@@ -89,7 +91,7 @@ class Scene:
                 path = box.bundle / "process.json"
                 path.write_text(json.dumps({**document, **asked}))
                 words = ["exec", *flags, "--process", path, box.id]
-        done = self.ocipy(*words, status=None, **how)
+        done = self(*words, status=None, **how)
         # What fails says so in one line.  Of a weakened build that is not asked.
         assert self.weakened or "internal error" not in done.stderr, done.stderr
         return done
@@ -126,7 +128,7 @@ class Scene:
         said = open(box.bundle / "said", "w+", encoding="utf-8")
         self._running.callback(said.close)
         box.process["args"] = ["/mnt/racer", "spy"]
-        self.ocipy("run", "-d", "-b", box.write(), box.id, stdout=said)
+        self("run", "-d", "-b", box.write(), box.id, stdout=said)
         path = Path(said.name)
         until(lambda: "ready" in path.read_text())
         return path

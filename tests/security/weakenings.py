@@ -259,16 +259,7 @@ USERS_THAT_ARE_NO_NUMBERS = weakening(
 )
 IDS_CUT_SHORT = weakening(
     "ids are numbers that the kernel has, seen by the schema, the checks and init",
-    (
-        "ocipy/spec/__init__.py",
-        '    problems = _by_schema("config", data)\n',
-        '    return [], []\n    problems = _by_schema("config", data)\n',
-    ),
-    (
-        "ocipy/spec/__init__.py",
-        '    problems = _by_schema("process", data)\n',
-        '    return [], []\n    problems = _by_schema("process", data)\n',
-    ),
+    ("ocipy/spec/__init__.py", "    if getattr(_generated, name)(data):\n", "    if True:\n"),
     ("init/op_identity.c", "    if (number < 0 || number >= UINT32_MAX)\n", "    if (number == INT64_MIN)\n"),
 )
 GROUPS_OF_THE_CALLER = weakening(
