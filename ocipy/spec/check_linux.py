@@ -245,8 +245,11 @@ def _net_devices(devices: dict[str, dict[str, str]], namespaces: Set[str], found
 
 
 def _is_device_name(name: str) -> bool:
-    """Source: net/core/dev.c, dev_valid_name."""
-    short = 0 < len(name.encode()) <= MAX_DEVICE_NAME
+    """Source: net/core/dev.c, dev_valid_name, and __dev_alloc_name for "%d", which may be there once.
+
+    The kernel would find out when the device has left the host.
+    """
+    short = 0 < len(name.encode()) <= MAX_DEVICE_NAME and "%" not in name.replace("%d", "", 1)
     return short and name not in (".", "..") and not any(c in "/:" or c.isspace() for c in name)
 
 
