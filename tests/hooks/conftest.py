@@ -2,17 +2,13 @@
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import TREE, need
+from tests.conftest import need
 from tests.hooks.world import World
-
-sys.path.insert(1, os.path.join(TREE, "hooks"))
 
 
 @pytest.fixture(scope="session")
