@@ -85,6 +85,17 @@ void op_BECOME_ROOT(struct context *context, const union argument *argument)
         fail(context, errno, "setresuid(0, 0, 0)");
 }
 
+static void move_into(struct context *context, int cgroup_fd)
+{
+    int fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        fail(context, errno, "openat(cgroup, \"cgroup.procs\")");
+    if (write(fd, "0", 1) < 0)
+        fail(context, errno, "write(cgroup.procs, \"0\")");
+    close(fd);
+}
+
 void op_CLONE(struct context *context, const union argument *argument)
 {
     int pid_fd = -1;
@@ -100,6 +111,14 @@ void op_CLONE(struct context *context, const union argument *argument)
         args.cgroup = (uint64_t)context->fds[argument[1].number];
     }
     pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0 && errno == EAGAIN && args.flags & CLONE_INTO_CGROUP) {
+        /* There are as many processes in the cgroup as may be.  That holds for forks, not for who moves in
+         * (cgroup-v2.rst, PID), and somebody must be able to look at a container that is full. */
+        args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
+        pid = syscall(SYS_clone3, &args, sizeof args);
+        if (pid == 0)
+            move_into(context, (int)args.cgroup);
+    }
     if (pid < 0)
         fail(context, errno, "clone3(%s)", clone_flags(args.flags & ~(uint64_t)(CLONE_PARENT | CLONE_PIDFD)));
     if (pid > 0) {

@@ -13,7 +13,7 @@ from ocipy.linux._syscall import SYS_clone3, call
 from ocipy.cgroups import from_paths, open_manager
 from ocipy.cgroups.layout import detect
 from ocipy.cgroups.v1 import inherit_cpuset
-from ocipy.errors import ContainerError, StepError, UsageError
+from ocipy.errors import ContainerError, StepError
 from ocipy.plan.cgroup_layout import Layout
 from ocipy.plan.steps import WriteCgroup
 
@@ -420,11 +420,6 @@ def test_a_disabled_manager_does_nothing_and_refuses_limits_by_property(layout):
 
 def test_a_host_without_cgroups_has_the_disabled_manager():
     assert type(open_manager(Layout(), "", "web")).__name__ == "Disabled"
-
-
-def test_the_systemd_manager_is_refused_by_name(layout):
-    with pytest.raises(UsageError, match="systemd cgroup manager"):
-        open_manager(layout, "", "web", manager="systemd")
 
 
 def test_without_permission_a_rootless_container_runs_without_cgroups_until_a_limit_is_asked(layout):

@@ -172,3 +172,49 @@ def test_exec_runs_on_the_processors_that_it_is_to_begin_and_to_go_on_with(box):
     command = ["grep", "Cpus_allowed_list", "/proc/self/status"]
     assert box.exec_process(args=command, execCPUAffinity=affinity) == "Cpus_allowed_list:\t1\n"
     assert box.exec_process(args=command, execCPUAffinity={"initial": "0"}) == "Cpus_allowed_list:\t0\n"
+
+
+# ---------------------------------------------------------------- whose it is
+
+# Of a user's own cgroup: below it one more, with processes and a controller.
+DELEGATED = """\
+cd /sys/fs/cgroup && mkdir init && for pid in 1 $$; do echo $pid >init/cgroup.procs; done &&
+echo +pids >cgroup.subtree_control && mkdir more && echo 7 >more/pids.max && cat more/pids.max"""
+
+
+def with_cgroup_mount(box, *options):
+    """The container's own part of the tree at /sys/fs/cgroup, for the root of a user namespace."""
+    need(detect().mode == "v2", "has cgroup v1", kernel=True)
+    box.namespace("cgroup")
+    box.own_root()
+    box.user_namespace()
+    mounts = [mount for mount in box.config["mounts"] if mount["destination"] != "/sys/fs/cgroup"]
+    mount = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": list(options)}
+    box.config["mounts"] = [*mounts, mount]
+    box.process["args"] = ["sleep", "1000"]
+    return box
+
+
+def test_a_writable_cgroup_belongs_to_the_containers_user(box):
+    with_cgroup_mount(box, "rw", "nosuid", "noexec", "nodev").start("sleep", "1000")
+    assert box.exec("stat", "-c", "%u", "/sys/fs/cgroup/cgroup.procs") == "0\n"
+    assert box.exec("stat", "-c", "%u", "/sys/fs/cgroup/pids.max") == "65534\n"
+    assert box.exec("sh", "-c", DELEGATED) == "7\n"
+    # Its own limits stay out of its reach.
+    assert "ermission denied" in box.exec("sh", "-c", "echo max >/sys/fs/cgroup/pids.max", status=1)
+
+
+def test_a_read_only_one_stays_the_hosts(box):
+    with_cgroup_mount(box, "ro").start("sleep", "1000")
+    assert box.exec("stat", "-c", "%u", "/sys/fs/cgroup/cgroup.procs") == "65534\n"
+
+
+# ---------------------------------------------------------------- at the very limit
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_container_that_may_not_fork_runs_and_can_be_entered(box, limit):
+    version("pids")
+    started(box, pids={"limit": limit})
+    assert box.exec("echo", "here") == "here\n"
+    assert "can't fork" in box.exec("sh", "-c", "true & wait", status=2)
