@@ -6,11 +6,24 @@ import _signal
 from ocipy.cli.common import runtime
 from ocipy.errors import UsageError
 
+#: Of a container: what its image, or another format's configuration, would have it end by.
+STOP_SIGNAL = "org.opencontainers.image.stopSignal"
+
 
 def main(flags, options, args):
-    number = signal_number(args[1] if args[1:] else "TERM")
-    runtime(flags).load(args[0]).kill(number, all=options["all"])
+    asked = signal_number(args[1]) if args[1:] else None
+    container = runtime(flags).load(args[0])
+    number = default_signal(container.annotations) if asked is None else asked
+    container.kill(number, all=options["all"])
     return 0
+
+
+def default_signal(annotations):
+    """The container's own, which an init may need to be asked by; SIGTERM where it has none that there is."""
+    try:
+        return signal_number(annotations.get(STOP_SIGNAL) or "TERM")
+    except UsageError:
+        return _signal.SIGTERM
 
 
 def signal_number(text):

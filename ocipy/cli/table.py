@@ -124,7 +124,7 @@ VERBS = {
         ("cgroup", "", "list", (), "[CONTROLLER:]PATH", False, "run in a cgroup below the container's"),
         ("ignore-paused", "", "bool", False, "", False, "do so in a paused container too"),
     )),
-    "kill": ("send a signal to the container's first process", "ID [SIGNAL]", 1, 2, -1, (
+    "kill": ("send a signal (the container's own, else TERM) to its first process", "ID [SIGNAL]", 1, 2, -1, (
         ("all", "a", "bool", False, "", False, "send it to every process of the container"),
     )),
     "delete": ("remove a stopped container and what was made for it", "ID", 1, 1, -1, (

@@ -59,6 +59,11 @@ class Container:
     spec = config
 
     @property
+    def annotations(self):
+        """Of its configuration, as they were when it was made."""
+        return dict(self._document["annotations"])
+
+    @property
     def pid(self):
         """Of the first process, as the runtime sees it; 0 when it has ended."""
         pidfd = self._hold()

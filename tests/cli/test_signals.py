@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from ocipy.cli.kill import signal_number
+from ocipy.cli.kill import default_signal, signal_number
 from ocipy.errors import UsageError
 
 
@@ -42,3 +42,12 @@ def test_what_is_no_signal_is_refused(text):
 
 def test_a_signal_is_read_before_the_container_is_looked_for(refused):
     assert refused("kill", "nope", "FOO") == 'kill: unknown signal "FOO"'
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [("SIGRTMIN+3", 37), ("3", 3), ("", 15), (None, 15), ("no signal", 15)],
+)
+def test_without_a_signal_it_is_the_container_s_own(said, number):
+    annotations = {} if said is None else {"org.opencontainers.image.stopSignal": said}
+    assert default_signal(annotations) == number
