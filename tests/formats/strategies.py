@@ -2,46 +2,17 @@
 
 No object and no list in them is empty, but where that says something, and no property has the value that it
 has when it is missing: what a format reads back can be compared as it is.  `documents` is a whole
-config.json; the parts are there for formats that can say less.
+config.json; the parts are there for formats that can say less, and `words` for those that have lines.
 """
 
 from hypothesis import strategies as st
 
 from ocipy.spec.check_linux import IPC_SYSCTLS
 from ocipy.spec.names import CAPABILITIES, RLIMITS
+from tests.formats.strategies_basic import ids, names, objects, paths, some, texts, variables, words
+from tests.formats.strategies_resources import devices, resources, seccomp
 
-#: What makes quoting hard: blanks, quotes, comments, escapes, separators of other formats.
-_HARD = "aB1 '\"#=:,;\\$%{}[]|\t\u00e9\u20ac\U0001f433"
-words = st.text(_HARD, min_size=1, max_size=8)
-#: As `words`, and with line ends: for formats that have no lines.
-texts = st.text(f"{_HARD}\n", min_size=1, max_size=8)
-names = st.from_regex(r"[a-z][a-z0-9]{0,7}", fullmatch=True)
-u16, u32, u63 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 63))
-ids = st.integers(0, 2**32 - 2)
-
-
-def paths(word=words):
-    """Absolute ones, without "." and ".."."""
-    step = word.map(lambda text: text.replace("/", "_")).filter(lambda text: text not in (".", ".."))
-    return st.lists(step, min_size=1, max_size=3).map(lambda steps: "/" + "/".join(steps))
-
-
-def some(strategy, **how):
-    """A list that is not empty."""
-    return st.lists(strategy, min_size=1, max_size=how.pop("most", 3), **how)
-
-
-def objects(required=None, **optional):
-    """An object of these properties that is not empty."""
-    return st.fixed_dictionaries(required or {}, optional=optional).filter(bool)
-
-
-def variables(word=words):
-    """NAME=value, each name once."""
-    name = st.from_regex(r"[A-Z_][A-Z0-9_]{0,5}", fullmatch=True)
-    pair = st.tuples(name, word | st.just("")).map("=".join)
-    return st.lists(pair, max_size=3, unique_by=lambda entry: entry.partition("=")[0])
-
+__all__ = ["documents", "words"]
 
 # ---------------------------------------------------------------- process
 
@@ -159,148 +130,6 @@ def sysctls(kinds):
 def time_offsets():
     offset = objects(secs=st.integers(1, 2**31), nanosecs=st.integers(1, 10**9 - 1))
     return objects(monotonic=offset, boottime=offset)
-
-
-def devices():
-    """linux.devices: nodes to make."""
-    numbered = st.fixed_dictionaries(
-        {
-            "type": st.sampled_from("cb"),
-            "path": paths(names).map("/dev".__add__),
-            "major": st.integers(1, 0xFFF),
-            "minor": st.integers(0, 0xFFFFF),
-        },
-        optional={"fileMode": st.integers(1, 0o777), "uid": ids, "gid": ids},
-    )
-    fifo = st.fixed_dictionaries({"type": st.just("p"), "path": st.just("/dev/a-fifo")})
-    return some(numbered | fifo, unique_by=lambda device: device["path"])
-
-
-def device_rules():
-    """linux.resources.devices."""
-    number = st.integers(0, 0xFFF)
-    access = st.sampled_from(("r", "w", "m", "rw", "rwm"))
-    one = st.fixed_dictionaries(
-        {"allow": st.booleans(), "type": st.sampled_from("cb"), "access": access},
-        optional={"major": number, "minor": number},
-    )
-    every = st.fixed_dictionaries({"allow": st.booleans(), "access": st.just("rwm")})
-    return some(one | every, most=4)
-
-
-def memory():
-    """A limit, and what goes with it."""
-    return objects(
-        {"limit": st.integers(2**20, 2**40)},
-        reservation=st.integers(2**20, 2**40),
-        swap=st.integers(2**40, 2**41) | st.just(-1),
-        swappiness=st.integers(0, 100),
-        disableOOMKiller=st.just(True),
-        checkBeforeUpdate=st.just(True),
-    )
-
-
-def cpu():
-    return objects(
-        shares=st.integers(2, 262144),
-        quota=st.integers(1000, 10**9),
-        period=st.integers(1000, 10**6),
-        burst=st.integers(1, 10**6),
-        realtimeRuntime=st.integers(1, 10**6),
-        realtimePeriod=st.integers(1, 10**6),
-        cpus=st.sampled_from(("0", "0-1", "0,2-3")),
-        mems=st.just("0"),
-        idle=st.just(1),
-    )
-
-
-def block_io():
-    number = {"major": st.integers(1, 259), "minor": st.integers(0, 255)}
-    throttle = some(st.fixed_dictionaries({**number, "rate": st.integers(1, 2**62)}))
-    weight = st.integers(10, 1000)
-    return objects(
-        weight=weight,
-        leafWeight=weight,
-        weightDevice=some(
-            st.fixed_dictionaries({**number, "weight": weight}, optional={"leafWeight": weight})
-        ),
-        throttleReadBpsDevice=throttle,
-        throttleWriteBpsDevice=throttle,
-        throttleReadIOPSDevice=throttle,
-        throttleWriteIOPSDevice=throttle,
-    )
-
-
-def resources():
-    """linux.resources of all controllers."""
-    network = objects(
-        classID=st.integers(1, 2**32 - 1),
-        priorities=some(
-            st.fixed_dictionaries({"name": names, "priority": u32}), unique_by=lambda entry: entry["name"]
-        ),
-    )
-    rdma = objects(hcaHandles=st.integers(1, 2**31), hcaObjects=st.integers(1, 2**31))
-    page = st.fixed_dictionaries({"pageSize": st.sampled_from(("2MB", "1GB", "64KB")), "limit": u63})
-    return objects(
-        devices=device_rules(),
-        memory=memory(),
-        cpu=cpu(),
-        pids=st.fixed_dictionaries({"limit": st.integers(1, 2**22) | st.just(-1)}),
-        blockIO=block_io(),
-        hugepageLimits=some(page, unique_by=lambda entry: entry["pageSize"]),
-        network=network,
-        rdma=st.dictionaries(names, rdma, min_size=1, max_size=2),
-        unified=st.dictionaries(
-            st.sampled_from(("memory.low", "cpu.uclamp.max", "io.latency")), words, min_size=1
-        ),
-    )
-
-
-@st.composite
-def seccomp(draw):
-    """A profile whose actions carry the values that they can."""
-
-    def action(choice):
-        found = {"action": draw(st.sampled_from(choice))}
-        if found["action"] in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE") and draw(st.booleans()):
-            found["errnoRet"] = draw(st.integers(0, 4095))
-        return found
-
-    plain = ["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_LOG", "SCMP_ACT_TRAP", "SCMP_ACT_TRACE"]
-    default = action([*plain, "SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS"])
-    profile = {"defaultAction": default["action"]}
-    if "errnoRet" in default:
-        profile["defaultErrnoRet"] = default["errnoRet"]
-    if draw(st.booleans()):
-        profile["architectures"] = draw(
-            some(st.sampled_from(("SCMP_ARCH_X86_64", "SCMP_ARCH_X86")), unique=True)
-        )
-    if draw(st.booleans()):
-        profile["flags"] = ["SECCOMP_FILTER_FLAG_LOG"]
-    argument = st.fixed_dictionaries(
-        {
-            "index": st.integers(0, 5),
-            "value": st.integers(0, 2**64 - 1),
-            "op": st.sampled_from(("SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_GT", "SCMP_CMP_LE")),
-        }
-    ) | st.fixed_dictionaries(
-        {
-            "index": st.integers(0, 5),
-            "value": st.integers(0, 2**64 - 1),
-            "valueTwo": st.integers(1, 2**64 - 1),
-            "op": st.just("SCMP_CMP_MASKED_EQ"),
-        }
-    )
-    calls = st.sampled_from("read write openat socket personality clone unshare".split())
-    rules = []
-    for _ in range(draw(st.integers(0, 3))):
-        rule = {"names": draw(some(calls, unique=True)), **action(plain)}
-        if draw(st.booleans()):
-            rule["args"] = draw(some(argument))
-        rules.append(rule)
-    if rules:
-        profile["syscalls"] = rules
-    return profile
 
 
 @st.composite

@@ -13,6 +13,7 @@ from ocipy.formats.libcontainer import names
 from ocipy.spec import Spec
 from ocipy.spec.origin import CHANGED, LOSSY, REFUSED
 from tests.formats import strategies
+from tests.formats.trips import spoil
 
 #: As little as a configuration can have.
 BARE = {"rootfs": "/srv/root", "namespaces": [{"type": "NEWNS", "path": ""}], "version": "1.0.2-dev"}
@@ -365,27 +366,12 @@ def test_devices_and_rules_are_complete():
 
 # ---------------------------------------------------------------- what is wrong
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 1 << 40) | st.text("NEWS/=:", max_size=4),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("aN", max_size=2), inner, max_size=2),
-    max_leaves=4,
-)
 
-
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(document=strategies.documents(), data=st.data())
 def test_whatever_is_there_the_answer_is_a_container_or_one_clear_line(tmp_path, document, data):
     config = json.loads(libcontainer.dump(Spec(document))[0]["container.json"])
-    for _ in range(3):
-        place = config
-        while True:
-            keys = list(place) if isinstance(place, dict) else range(len(place))
-            key = data.draw(st.sampled_from(keys))
-            if isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
-                place = place[key]
-            else:
-                place[key] = data.draw(VALUES)
-                break
+    spoil(config, data)
     (tmp_path / "container.json").write_text(json.dumps(config))
     try:
         loaded = formats.load(str(tmp_path))

@@ -6,6 +6,8 @@ The samples are written by hand, in the form that the Go structures of each rele
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ocipy import formats, spec
 from ocipy.errors import ConfigError
@@ -13,6 +15,7 @@ from ocipy.formats.libcontainer import old
 from ocipy.formats.tree import Node, Source
 from ocipy.spec.names import CAPABILITIES
 from ocipy.spec.origin import CHANGED, LOSSY, REFUSED
+from tests.formats.trips import spoil
 
 COMMON = {
     "hostname": "koye",
@@ -273,3 +276,16 @@ def test_a_value_of_another_type_is_named_with_its_place(load, change, where):
     with pytest.raises(ConfigError) as caught:
         load({**KEPT, **change})
     assert where in str(caught.value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=st.sampled_from((DROPPED, DROPPED_MASK, MASKED, KEPT, CONFIGURED)), data=st.data())
+def test_whatever_is_there_the_answer_is_a_container_or_one_clear_line(load, document, data):
+    spoiled = json.loads(json.dumps(document))
+    spoil(spoiled, data)
+    try:
+        loaded = load(spoiled)
+    except ConfigError as error:
+        assert str(error).startswith("container.json:")
+    else:
+        spec.validate(loaded.data)

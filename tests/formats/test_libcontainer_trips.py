@@ -11,7 +11,7 @@ from tests.formats.trips import back, written
 
 # Without shrinking: of a document this large it takes minutes.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-TRIPS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+TRIPS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 def normal(document):

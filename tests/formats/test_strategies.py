@@ -1,5 +1,6 @@
 """The generated Specs themselves: valid, and of every property that a format may have to carry."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ocipy import spec
@@ -16,10 +17,11 @@ NOT_GENERATED = {
 }  # fmt: skip
 
 
+@pytest.mark.timeout(180)
 def test_what_is_generated_is_valid_and_has_every_property():
     schema, seen = report.schema("config"), set()
 
-    @settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=110, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(strategies.documents())
     def look(document):
         assert spec.validate(document, strict=True)[0] == []
