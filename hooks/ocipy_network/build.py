@@ -61,9 +61,11 @@ def tear_down(state, directory=DIRECTORY):
 
 
 def collect(directory=DIRECTORY):
-    """Take away what was given to containers that are dead."""
+    """Take away what was given to containers that are dead.  The first error is raised, last of all."""
     with Store(directory) as store, Work(store) as work:
-        work.collect()
+        errors = work.collect()
+    if errors:
+        raise errors[0]
 
 
 class Work:
@@ -198,12 +200,22 @@ class Work:
         self._drop_bridges()
 
     def collect(self):
-        """Undo the claims of the dead, but for those whose network namespace another container lives in."""
+        """Undo the claims of the dead, but for those whose network namespace another container lives in.
+
+        What can't be undone stays claimed, and is no reason why others should have no network: the errors are
+        returned.
+        """
+        errors = []
         joined = {claim.joins for claim in self.claims.values() if claim.joins and holders.lives(claim)}
         for key, claim in list(self.claims.items()):
             if not holders.lives(claim) and claim.id not in joined:
-                self.undo(key)
+                try:
+                    self.undo(key)
+                except (OSError, OcipyError) as error:
+                    self.claims[key] = claim
+                    errors.append(error)
         self._drop_bridges()
+        return errors
 
     def _drop_bridges(self):
         used = {one.link for claim in self.claims.values() for one in claim.attachments}

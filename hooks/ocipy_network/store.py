@@ -44,17 +44,18 @@ class Store:
 
     def __enter__(self):
         while True:
-            for name in (*KINDS, "pins"):
-                os.makedirs(f"{self.path}/{name}", 0o700, exist_ok=True)
-            os.makedirs(f"{self.top}/join", 0o700, exist_ok=True)
             try:
+                os.makedirs(self.path, 0o700, exist_ok=True)
                 self._lock = os.open(f"{self.path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
                 continue  # the last one to leave has just removed all of it
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             if os.fstat(self._lock).st_nlink:
-                return self
+                break
             os.close(self._lock)
+        for name in (*KINDS, "pins"):
+            os.makedirs(f"{self.path}/{name}", 0o700, exist_ok=True)
+        return self
 
     def __exit__(self, *_):
         try:
@@ -116,7 +117,13 @@ class Store:
         temporary = f"{self.path}/.join"
         _unlink(temporary)
         os.symlink(f"/proc/{pid}/ns/net", temporary)
-        os.rename(temporary, f"{self.top}/join/{id}")
+        while True:
+            os.makedirs(f"{self.top}/join", 0o700, exist_ok=True)
+            try:
+                os.rename(temporary, f"{self.top}/join/{id}")
+                break
+            except FileNotFoundError:
+                continue  # whoever is the last of another network namespace has removed the directory
 
     def withdraw(self, id, pid):
         if "/" not in id and _readlink(f"{self.top}/join/{id}") == f"/proc/{pid}/ns/net":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hooks.world import HOOK
 from tests.kernel.box import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
@@ -130,3 +131,20 @@ def test_a_crash_between_any_two_steps_is_undone_by_the_next_hook(world, tmp_pat
     assert report["steps"]["stopped"] > 10
     assert world.ip("-oneline -4 addr show lent").split()[1:4] == before
     assert world.left() == []
+
+
+def test_what_can_not_be_undone_is_nobody_elses_trouble(world):
+    """What a dead container has outside is here, by a claim that is forged, what nobody may remove."""
+    box = world.container(mode="bridge").start()
+    claim = box.claim()
+    box.kill()
+    (path,) = world.claims.rglob("claims/*")
+    claim["attachments"][0]["host"] = "lo"
+    path.write_text(json.dumps(claim))
+    assert world.container(mode="bridge").start().address(4) == "10.176.0.3"
+    assert "remove lo" in world.run(HOOK, "--collect", f"state={world.claims}", status=1)
+    assert path.exists()
+    claim["attachments"][0]["host"] = ""
+    path.write_text(json.dumps(claim))
+    world.collect()
+    assert not path.exists()
