@@ -19,7 +19,7 @@ from tests.formats.lxc.test_keys import lines_of
 
 HOST = made.V1.replace(apparmor=True)
 SLOW = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 

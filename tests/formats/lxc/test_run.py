@@ -94,6 +94,15 @@ def test_hooks_of_the_host_run(ocipy, place):
     assert (place / "ended").read_text() == "post-stop\n"
 
 
+def test_a_mount_hook_finds_the_root_mounted_as_lxcfs_needs_it(ocipy, place):
+    lines = [
+        "lxc.mount.auto = proc:mixed", "lxc.hook.version = 1",
+        f"lxc.hook.mount = sh -c 'echo 7 >{place}/7; mount --bind {place}/7 $LXC_ROOTFS_MOUNT/proc/uptime'",
+        "lxc.execute.cmd = cat /proc/uptime",
+    ]  # fmt: skip
+    assert run(ocipy, place, *lines).stdout == "7\n"
+
+
 INITTAB = """::sysinit:/bin/sh -c 'echo booted'
 console::askfirst:/bin/sh
 ::shutdown:/bin/sh -c 'echo ended'

@@ -132,7 +132,7 @@ def lines(draw):
     return draw(st.just(line) | st.text(max_size=40))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(lines(), max_size=5), st.sampled_from((made.V1, made.V2, made.HYBRID)))
 def test_whatever_is_in_a_file_it_is_read_or_refused_with_its_line(said, host):
     with tempfile.TemporaryDirectory() as directory:
