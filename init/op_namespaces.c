@@ -128,6 +128,23 @@ void op_CLONE(struct context *context, const union argument *argument)
     context->in_user_namespace |= (args.flags & CLONE_NEWUSER) != 0;
 }
 
+void op_NAMESPACE(struct context *context, const union argument *argument)
+{
+    char path[64] = "/proc/self/ns/";
+    const char *name = argument[0].string;
+    int fd;
+
+    if (strlen(name) >= sizeof path - strlen(path) || strchr(name, '/'))
+        fail(context, EINVAL, "open(\"/proc/self/ns/%s\")", name);
+    fd = open(strcat(path, name), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        fail(context, errno, "open(\"%s\")", path);
+    if (ioctl(fd, NS_GET_NSTYPE) < 0)
+        fail(context, errno, "ioctl(\"%s\", NS_GET_NSTYPE)", path);
+    answer(context, ANSWER_FD, 0, fd);
+    close(fd);
+}
+
 void op_SETHOSTNAME(struct context *context, const union argument *argument)
 {
     if (sethostname(argument[0].string, strlen(argument[0].string)) < 0)

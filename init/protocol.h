@@ -127,7 +127,9 @@
     X(55, LANDLOCK_RULE, "is")   /* allow these kinds beneath the path, which is opened now; of a file that is \
                                     no directory, those that a file can have */                                \
     X(56, LANDLOCK_RESTRICT, "") /* landlock_restrict_self */                                                  \
-    X(57, ANSWER_BY_SENDMMSG, "") /* from now on, because a filter forbids sendmsg, or sends it to an agent */
+    X(57, ANSWER_BY_SENDMMSG, "") /* from now on, because a filter forbids sendmsg, or sends it to an agent */     \
+    X(58, NAMESPACE, "s")        /* answers FD with init's own namespace of this name in /proc/self/ns, for a     \
+                                    runtime that may not open it */
 
 enum op {
 #define X(number, name, signature) OP_##name = number,

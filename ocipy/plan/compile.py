@@ -168,11 +168,9 @@ def _namespaces(context: Context) -> list[Step]:
     ]
     clone = steps.Clone(tuple(new), pointer="/linux/namespaces")
     undumpable = steps.Op("DUMPABLE", (0,), "keep the container's processes from looking into init")
-    if not context.facts.rootless:
-        return [*made, undumpable, clone]
-    # A rootless runtime has no power over a process that is not dumpable: it must look at it first, and exec
-    # must be able to later.  Only where namespaces are joined is somebody there to be kept out.
-    return [*made, clone, undumpable] if joined else [*made, clone]
+    # A rootless runtime has no power over a process that is not dumpable, and exec must be able to look at it
+    # while it waits.  Only where namespaces are joined is somebody there to be kept out.
+    return [*made, clone] if context.facts.rootless and not joined else [*made, undumpable, clone]
 
 
 def _join(kind: str, context: Context) -> steps.JoinNamespace:

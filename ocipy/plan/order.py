@@ -153,7 +153,6 @@ LAWS = (
         ("Clone",),
         "processes of a joined pid namespace must not look into init while it still has the host's things",
         "CVE-2016-9962",
-        unless="rootless",
     ),
     # ------------------------------------------------------------ the root
     Law(

@@ -59,6 +59,7 @@ OPS = {
     "LANDLOCK_RULE": (55, "is"),
     "LANDLOCK_RESTRICT": (56, ""),
     "ANSWER_BY_SENDMMSG": (57, ""),
+    "NAMESPACE": (58, "s"),
 }
 
 REQUEST = b"P"

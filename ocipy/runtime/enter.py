@@ -8,7 +8,7 @@ from ocipy.linux.syscalls import openat2
 from ocipy.plan import naming
 from ocipy.plan.execprocess import entry_steps, exec_context
 from ocipy.plan.facts import Options
-from ocipy.runtime import host
+from ocipy.runtime import host, process
 
 
 def differing(pid, proc):
@@ -41,6 +41,11 @@ def entry_of(pidfd, pid, proc, entered=True, directory=""):
     chroot = entered and "mount" not in types
     if chroot:
         fds["root"] = openat2(proc, f"{pid}/root", os.O_PATH | os.O_DIRECTORY)
+    if process.wait_gone(pidfd, 0):
+        # What /proc has said of this pid may have been of another process.
+        if chroot:
+            os.close(fds["root"])
+        raise ContainerError("cannot exec in a stopped container")
     privileged = os.geteuid() == 0
     groups = privileged and "user" in types and not setgroups_denied("self", proc)
     return entry_steps(types, chroot, privileged, directory, groups), fds

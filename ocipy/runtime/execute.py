@@ -147,11 +147,33 @@ class Execution:
         self.pid = self.channel.pid = pid  # the stage sits in our own pid namespace
         self.started = process.start_time(self.pid)
         if os.geteuid() != 0 and self.has_user_namespace:
-            # Later it is not dumpable, and its /proc/PID/ns closed to who has no capability outside.
-            for name in ("user", "mnt", "net"):
-                self.namespace(name)
+            self._hold_namespaces()
         if self.record:
             self.record()
+
+    def _hold_namespaces(self):
+        """Once init is not dumpable, its /proc/PID/ns is closed to who has no capability outside.
+
+        Where namespaces are joined it never is, for there is somebody who would look into it: what is new
+        init hands out itself, what is joined we have opened.
+        """
+        names = {"user": "user", "mnt": "mount", "net": "network"}
+        joined = {kind: self.fds[f"ns:{kind}"] for kind in names.values() if f"ns:{kind}" in self.fds}
+        if not any(name.startswith("ns:") for name in self.fds):
+            for name in names:
+                self.namespace(name)
+            return
+        for name, kind in names.items():
+            if kind in joined:
+                self._namespaces[name] = os.dup(joined[kind])
+        asked = [
+            steps.Op("NAMESPACE", (name,), f"hand out the {kind} namespace")
+            for name, kind in names.items()
+            if kind not in joined
+        ]
+        program = self.channel.run(asked, self.fds)
+        for step in asked:
+            self._namespaces[step.arguments[0]] = program.take(step)
 
     def _in_user_namespace(self, group):
         """Has init left the host's user namespace when it clones?  Then it may not choose a cgroup for its

@@ -210,3 +210,18 @@ def test_an_impossible_propagation_fails(init):
         "EINVAL",
         'mount_setattr("/", AT_RECURSIVE, propagation=0x3)',
     )
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_init_hands_out_its_own_namespace_though_it_is_not_dumpable(init, name):
+    made = init.run(("UNSHARE", FLAGS[name]), ("DUMPABLE", 0), ("NAMESPACE", name))
+    found = os.readlink(f"/proc/self/fd/{made[2]}")
+    os.close(made[2])
+    assert found == init.namespace(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("nosuch", "ENOENT"), ("../status", "EINVAL"), ("x" * 60, "EINVAL"), ("", "ENOTTY")]
+)
+def test_what_is_no_namespace_is_not_handed_out(init, name, error):
+    assert init.failure(("NAMESPACE", name))[0] == error

@@ -12,6 +12,7 @@ import pytest
 from ocipy.cgroups import open_manager
 from ocipy.cgroups.layout import detect
 from tests.conftest import TREE, need
+from tests.kernel.box import until
 from tests.kernel.mounts import Mount, bind, tmpfs
 
 pytestmark = pytest.mark.kernel
@@ -57,7 +58,7 @@ def user(box, tmp_path, place):
         assert status is None or done.returncode == status, done.stdout + done.stderr
         return done
 
-    box.ocipy = run
+    box.ocipy, box.launcher, box.environment = run, launcher, environment
     need(run("--version", status=None).returncode == 0, f"others may not read {TREE}")
     run("spec", "--rootless", "--bundle", box.bundle)
     box.config = json.loads((box.bundle / "config.json").read_text())
@@ -204,6 +205,30 @@ def test_no_worker_is_left_and_none_is_inside(user):
         except OSError:
             continue
     assert sharing == [user.pid]
+
+
+def test_who_shares_a_pid_namespace_can_not_look_into_an_init_that_comes(user, probe, tmp_path):
+    """CVE-2016-9962, as in a pod: root of the user namespace that both are in, while init is outside."""
+    shutil.copy(probe, user.root / "probe")
+    power = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_SYS_ADMIN"]
+    sets = dict.fromkeys(("bounding", "effective", "permitted"), power)
+    user.process.update(args=["/probe", "pry"], capabilities=sets)
+    said = tmp_path / "said"
+    with open(said, "w", encoding="utf-8") as out:
+        command = [*user.prefix, user.launcher, "run", "-d", "-b", user.write(), "first"]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=out, env=user.environment)
+    until(lambda: "ready" in said.read_text())
+    pid = json.loads(user.ocipy("state", "first").stdout)["pid"]
+    for kind in ("user", "pid"):
+        user.namespace(kind, f"/proc/{pid}/ns/{kind}")
+    for kind in ("uidMappings", "gidMappings"):
+        user.linux.pop(kind)
+    user.process["args"] = ["true"]
+    for n in range(8):
+        user.ocipy("run", "-b", user.write(), f"other-{n}")
+        user.process["args"] = ["sh", "-c", "true"]
+    seen = [line for line in said.read_text().splitlines() if "memfd" in line or "socket:" in line]
+    assert seen == []
 
 
 def test_groups_can_not_be_set_and_that_is_said(user):
