@@ -74,6 +74,11 @@ def is_root(path: str) -> bool:
         return False
 
 
+# On a directory that was made because one below it was asked for: whoever is last in it may remove it.
+# Cgroups have attributes of users since Linux 5.7 (38aca3071c33 "cgroupfs: Support user xattrs").
+SHARED = "user.ocipy"
+
+
 def make(directory: str) -> list[str]:
     """Make a directory and what is missing above it; returns those made, topmost first, [] if it was there.
 
@@ -89,15 +94,37 @@ def make(directory: str) -> list[str]:
             return made
         except FileNotFoundError:
             try:
-                made += [d for d in make(os.path.dirname(directory)) if d not in made]
+                above = [d for d in make(os.path.dirname(directory)) if d not in made]
             except OSError:
                 unmake(made)
                 raise
+            share(above)
+            made += above
         except OSError as error:
             unmake(made)
             raise failed(error, "mkdir", directory) from None
     unmake(made)
     raise failed(FileNotFoundError(errno.ENOENT, ""), "mkdir", directory)
+
+
+def share(directories: list[str]) -> None:
+    """Note on directories that they are there for those below."""
+    for directory in directories:
+        try:
+            os.setxattr(directory, SHARED, b"")
+        except OSError:
+            continue  # no such attributes here, or it is gone again: who made it removes it, or nobody does
+
+
+def unshare(directory: str) -> None:
+    """Remove the directories above one that were there for those below, and have none any more."""
+    while True:
+        directory = os.path.dirname(directory)
+        try:
+            os.getxattr(directory, SHARED)
+            os.rmdir(directory)
+        except OSError:
+            return
 
 
 def missing(directories: list[str]) -> list[str]:

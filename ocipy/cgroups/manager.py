@@ -147,6 +147,9 @@ class Manager:
             if leaf in mine:
                 files.remove(leaf, deadline)
         files.unmake([directory for directory in self.made if directory not in leaves])
+        for leaf in leaves:
+            if leaf in mine:
+                files.unshare(leaf)
 
     def exists(self) -> bool:
         """Whether the cgroup is there."""

@@ -56,7 +56,10 @@ class Scope(Manager):
 
     def kept(self) -> dict[str, Any]:
         unit = {"name": self.unit, "user": self.user, "inode": self.inode}
-        return {**super().kept(), "unit": unit}
+        kept = super().kept()
+        # Its last process may have ended just now, and the cgroup with it.
+        kept["inodes"] = {**dict.fromkeys(kept["paths"].values(), self.inode), **kept["inodes"]}
+        return {**kept, "unit": unit}
 
     @property
     def paths(self) -> dict[str, str]:

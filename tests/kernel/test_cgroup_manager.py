@@ -131,9 +131,28 @@ def test_remove_leaves_a_parent_that_somebody_uses(manager, layout):
     neighbour.make()
     manager.remove()
     assert neighbour.exists()
-    # The parent was made by `manager`, and so is not ours to remove: the fixture's own remove() is.
     neighbour.remove()
     assert not neighbour.exists()
+
+
+def test_the_last_one_in_a_parent_that_was_made_for_them_removes_it(manager, layout):
+    """Whoever made it may be gone already, and have left it because of the others."""
+    manager.make()
+    neighbour = open_manager(layout, f"/{PREFIX}/db", "db")
+    neighbour.make()
+    manager.remove()
+    assert not any(path.endswith(PREFIX) for path in neighbour.made)
+    neighbour.remove()
+    assert not any(os.path.exists(f"{point}/{PREFIX}") for _, point, _ in layout.mounts)
+
+
+def test_a_parent_that_somebody_else_made_stays(manager, layout):
+    for _, point, _ in layout.mounts:
+        os.makedirs(f"{point}/{PREFIX}", exist_ok=True)
+    manager.make()
+    manager.remove()
+    for point in {point for _, point, _ in layout.mounts}:
+        os.rmdir(f"{point}/{PREFIX}")  # it is there
 
 
 def test_remove_takes_cgroups_that_the_container_made(manager):
