@@ -42,8 +42,8 @@ def set_up(state, settings, directory=DIRECTORY):
         if key in work.claims:
             raise OcipyError("the container has its networks already: is the hook there twice?")
         claim = Claim(state["id"], state["bundle"], state["pid"], started, holders.pid_namespace())
-        work.claim(key, claim, settings)
         try:
+            work.claim(key, claim, settings)
             work.build(key, settings)
         except BaseException:
             with contextlib.suppress(OSError, OcipyError):
@@ -109,12 +109,11 @@ class Work:
 
         host = pool.Host(self.links.devices(), self.links.routes(), links.has_ipv6(), machine_id())
         for network in settings.networks:
-            if network.mode == "bridge" and network.link not in self.bridges:
+            if network.mode == "bridge":
                 found = pool.bridge(network, self.bridges, host)
-                self.store.write("bridges", found.name, found)
+                if found.name not in self.bridges:
+                    self.store.write("bridges", found.name, found)
                 self.bridges[found.name] = found
-            elif network.mode == "bridge":
-                pool.bridge(network, self.bridges, host)
         return pool.attach(settings, bytes.fromhex(key), self.bridges, self.claims.values(), host)
 
     def _joined(self, target, pid):
@@ -187,8 +186,13 @@ class Work:
     # ------------------------------------------------------------ undo
 
     def undo(self, key):
-        """Remove what there is of a claim, then the claim."""
-        claim = self.claims.pop(key)
+        """Remove what there is of a claim, then the claim, then bridges that nobody is on."""
+        claim = self.claims.pop(key, None)
+        if claim:
+            self._undo(key, claim)
+        self._drop_bridges()
+
+    def _undo(self, key, claim):
         for place, attachment in enumerate(claim.attachments):
             if attachment.mode == "bridge":
                 self.links.remove(attachment.host)
@@ -197,7 +201,6 @@ class Work:
         self._rules(claim.attachments)
         self.store.withdraw(claim.id, claim.pid)
         self.store.remove("claims", key)
-        self._drop_bridges()
 
     def collect(self):
         """Undo the claims of the dead, but for those whose network namespace another container lives in.

@@ -90,6 +90,13 @@ def creating(world):
 
 
 @pytest.mark.kernel
+def test_what_is_refused_when_half_of_it_is_decided_leaves_nothing(world, creating):
+    said = world.hook(creating, "mode=bridge", "1.mode=macvlan", "1.link=nope", status=1)
+    assert said == "ocipy-hook-network: there is no network device nope\n"
+    assert world.left() == []
+
+
+@pytest.mark.kernel
 def test_a_kernel_without_nftables_is_named(world, creating, tmp_path):
     """Its socket(2) says EPROTONOSUPPORT, and so does strace."""
     need(shutil.which("strace"), "needs strace")
