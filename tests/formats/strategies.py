@@ -45,18 +45,19 @@ def rlimits(draw):
 
 
 def users():
-    return st.fixed_dictionaries(
+    return objects(
         {"uid": ids, "gid": ids},
-        optional={"umask": st.integers(0, 0o777), "additionalGids": some(ids, unique=True)},
+        umask=st.integers(0, 0o777),
+        additionalGids=some(ids, unique=True),
     )
 
 
 def schedulers():
     return st.one_of(
         objects({"policy": st.just("SCHED_BATCH")}, nice=st.integers(1, 19)),
-        st.fixed_dictionaries(
+        objects(
             {"policy": st.sampled_from(("SCHED_FIFO", "SCHED_RR")), "priority": st.integers(1, 99)},
-            optional={"flags": st.just(["SCHED_FLAG_RESET_ON_FORK"])},
+            flags=st.just(["SCHED_FLAG_RESET_ON_FORK"]),
         ),
         st.just({"policy": "SCHED_DEADLINE", "runtime": 1000, "deadline": 2000, "period": 3000}),
     )
@@ -64,7 +65,7 @@ def schedulers():
 
 def processes(word=texts):
     """process of config.json."""
-    return st.fixed_dictionaries(
+    return objects(
         {
             "cwd": paths(word) | st.just("/"),
             "args": some(word),
@@ -72,17 +73,15 @@ def processes(word=texts):
             "env": variables(word),
             "capabilities": capabilities(),
         },
-        optional={
-            "terminal": st.just(True),
-            "rlimits": rlimits(),
-            "noNewPrivileges": st.just(True),
-            "oomScoreAdj": st.integers(-1000, 1000),
-            "apparmorProfile": names,
-            "selinuxLabel": st.just("system_u:system_r:container_t:s0:c1,c2"),
-            "ioPriority": st.integers(0, 7).map(lambda n: {"class": "IOPRIO_CLASS_BE", "priority": n}),
-            "scheduler": schedulers(),
-            "execCPUAffinity": objects(initial=st.just("0-1"), final=st.just("1,3")),
-        },
+        terminal=st.just(True),
+        rlimits=rlimits(),
+        noNewPrivileges=st.just(True),
+        oomScoreAdj=st.integers(-1000, 1000),
+        apparmorProfile=names,
+        selinuxLabel=st.just("system_u:system_r:container_t:s0:c1,c2"),
+        ioPriority=st.integers(0, 7).map(lambda n: {"class": "IOPRIO_CLASS_BE", "priority": n}),
+        scheduler=schedulers(),
+        execCPUAffinity=objects(initial=st.just("0-1"), final=st.just("1,3")),
     )
 
 
@@ -142,7 +141,7 @@ def mounts(draw, word=texts, ids_of_its_own=True):
             st.sampled_from(("ro", "nosuid", "nodev", "noexec", "noatime", "rprivate", "rslave")), unique=True
         ).filter(lambda options: not {"rprivate", "rslave"} <= set(options))
     )
-    kind = draw(st.sampled_from(("proc", "tmpfs", "bind", "ext4")))
+    kind = draw(st.sampled_from(("bind", "tmpfs", "bind", "ext4")))
     if kind == "bind":
         place |= {"type": "bind", "source": draw(paths(word))}
         flags.insert(0, draw(st.sampled_from(("bind", "rbind"))))
@@ -157,9 +156,11 @@ def mounts(draw, word=texts, ids_of_its_own=True):
 
 
 def hooks(word=texts):
-    one = st.fixed_dictionaries(
+    one = objects(
         {"path": paths(word)},
-        optional={"args": some(word), "env": variables(word).filter(bool), "timeout": st.integers(1, 3600)},
+        args=some(word),
+        env=variables(word).filter(bool),
+        timeout=st.integers(1, 3600),
     )
     kinds = "prestart createRuntime createContainer startContainer poststart poststop".split()
     return objects(**{kind: some(one, most=2) for kind in kinds})

@@ -24,8 +24,11 @@ def some(strategy, **how):
 
 
 def objects(required=None, **optional):
-    """An object of these properties that is not empty."""
-    return st.fixed_dictionaries(required or {}, optional=optional).filter(bool)
+    """An object of these properties, often of all of them, that is not empty."""
+    required = required or {}
+    return st.fixed_dictionaries({**required, **optional}) | st.fixed_dictionaries(
+        required, optional=optional
+    ).filter(bool)
 
 
 def variables(word=words):

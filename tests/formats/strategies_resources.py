@@ -29,9 +29,10 @@ def device_rules():
     """linux.resources.devices."""
     number = st.integers(0, 0xFFF)
     access = st.sampled_from(("r", "w", "m", "rw", "rwm"))
-    one = st.fixed_dictionaries(
+    one = objects(
         {"allow": st.booleans(), "type": st.sampled_from("cb"), "access": access},
-        optional={"major": number, "minor": number},
+        major=number,
+        minor=number,
     )
     every = st.fixed_dictionaries({"allow": st.booleans(), "access": st.just("rwm")})
     return some(one | every, most=4)
@@ -70,9 +71,7 @@ def block_io():
     return objects(
         weight=weight,
         leafWeight=weight,
-        weightDevice=some(
-            st.fixed_dictionaries({**number, "weight": weight}, optional={"leafWeight": weight})
-        ),
+        weightDevice=some(objects({**number, "weight": weight}, leafWeight=weight)),
         throttleReadBpsDevice=throttle,
         throttleWriteBpsDevice=throttle,
         throttleReadIOPSDevice=throttle,

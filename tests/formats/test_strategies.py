@@ -2,10 +2,11 @@
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ocipy import spec
 from ocipy.spec import report
-from tests.formats import strategies
+from tests.formats import strategies, strategies_resources
 from tests.spec.pointers import properties, used
 
 #: What no Linux runtime does anything with, or only with another process's help.
@@ -15,19 +16,41 @@ NOT_GENERATED = {
     "/linux/resources/memory/kernel", "/linux/resources/memory/kernelTCP",
     "/linux/resources/memory/useHierarchy", "/linux/seccomp/listenerPath", "/linux/seccomp/listenerMetadata",
 }  # fmt: skip
+#: Parts that have much in them, by themselves: in a whole document each thing is rare.
+PARTS = {
+    "process": strategies.processes(),
+    "hooks": strategies.hooks(),
+    "mounts": st.lists(strategies.mounts(), max_size=3),
+    "linux/resources": strategies_resources.resources(),
+    "linux/seccomp": strategies_resources.seccomp(),
+    "linux/devices": strategies_resources.devices(),
+}
+EXAMPLES = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def collect(strategy, seen, place=""):
+    """Which properties come up in what is generated for a place of a document."""
+    schema = report.schema("config")
+
+    @settings(EXAMPLES, max_examples=150 if place else 50)
+    @given(strategy)
+    def look(value):
+        for step in reversed(place.split("/") if place else ()):
+            value = {step: value}
+        if not place:
+            assert spec.validate(value, strict=True)[0] == []
+        seen.update(used(schema, value))
+
+    look()
 
 
 @pytest.mark.timeout(180)
 def test_what_is_generated_is_valid_and_has_every_property():
-    schema, seen = report.schema("config"), set()
-
-    @settings(max_examples=110, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(strategies.documents())
-    def look(document):
-        assert spec.validate(document, strict=True)[0] == []
-        seen.update(used(schema, document))
-
-    look()
+    seen = set()
+    collect(strategies.documents(), seen)
+    for place, strategy in PARTS.items():
+        collect(strategy, seen, place)
     platforms = ("/freebsd", "/solaris", "/vm", "/windows", "/zos")
-    wanted = {pointer for pointer in properties(schema) if not pointer.startswith(platforms)}
+    every = properties(report.schema("config"))
+    wanted = {pointer for pointer in every if not pointer.startswith(platforms)}
     assert wanted - seen == NOT_GENERATED
