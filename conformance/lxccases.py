@@ -70,7 +70,8 @@ def configured(path, *lines):
     """A directory with a configuration of these lines."""
     os.makedirs(path, exist_ok=True)
     with open(os.path.join(path, "config"), "w", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
+        # Whether LXC's own profile is loaded is the host's affair.
+        file.write("".join(f"{line}\n" for line in ("lxc.apparmor.profile = unconfined", *lines)))
     return path
 
 
@@ -172,7 +173,8 @@ CONFIGURATIONS = {
 def common(config, name):
     """What all have beside what `ocipy spec` writes: a cgroup namespace, in which paths are the same."""
     config["process"]["args"] = ["/bin/sh", "/collect"]
-    config["linux"]["namespaces"].append({"type": "cgroup"})
+    if {"type": "cgroup"} not in config["linux"]["namespaces"]:  # where cgroups are v2 it is there already
+        config["linux"]["namespaces"].append({"type": "cgroup"})
     config["linux"]["cgroupsPath"] = f"/compared/{name}"
 
 
