@@ -198,7 +198,8 @@ class Work:
                 self.links.remove(attachment.host)
             elif attachment.mode == "host-device":
                 pins.give_back(self.store.pin(f"{key}-{place}"), attachment, self.links)
-        self._rules(claim.attachments)
+        with contextlib.suppress(firewall.NoFirewall):
+            self._rules(claim.attachments)
         self.store.withdraw(claim.id, claim.pid)
         self.store.remove("claims", key)
 

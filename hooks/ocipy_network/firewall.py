@@ -21,6 +21,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 
+from ocipy.errors import OcipyError
 from ocipy.spec.network_text import port
 
 #: Chain -> (type, hook, priority).  Source: linux/netfilter.h, NF_INET_*; nft(8), "standard priorities".
@@ -46,6 +47,10 @@ FAMILY = {4: 2, 6: 10}  # NFPROTO_IPV4, NFPROTO_IPV6
 SOURCE = {4: (12, 4), 6: (8, 16)}
 DESTINATION = {4: (16, 4), 6: (24, 16)}
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
+
+
+class NoFirewall(OcipyError):
+    """The kernel has no nftables: so it has no rules either."""
 
 
 def number(value):

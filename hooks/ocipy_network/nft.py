@@ -13,7 +13,7 @@ import socket
 import struct
 
 from ocipy.linux.syscalls import failed
-from ocipy_network.firewall import CHAINS
+from ocipy_network.firewall import CHAINS, NoFirewall
 
 TABLE = "ocipy"
 NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE = ((10 << 8) | verb for verb in (0, 2, 3, 6))  # NFNL_SUBSYS_NFTABLES
@@ -119,7 +119,7 @@ def _send(batch):
     except OSError as problem:
         number, error = 0, problem.errno
     if error in (errno.EPROTONOSUPPORT, errno.EINVAL, errno.EOPNOTSUPP) and number < 2:
-        raise failed(error, "nftables", "this kernel has none; firewall=false does without")
+        raise NoFirewall("this kernel has no nftables; firewall=false does without")
     if error:
         raise failed(error, "nftables", f"add {batch[number][0]}")
 
