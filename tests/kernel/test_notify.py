@@ -37,11 +37,11 @@ class Manager:
 
 
 @pytest.fixture(params=["path", "abstract"])
-def manager(request, tmp_path):
+def service(request, tmp_path):
     if request.param == "abstract":
         made = Manager(f"@ocipytest-{os.getpid()}-{tmp_path.name}")
     else:
-        made = Manager(str(tmp_path / "manager.sock"))
+        made = Manager(str(tmp_path / "service.sock"))
     yield made
     made.socket.close()
 
@@ -78,45 +78,45 @@ def box(box, sender):
     return box
 
 
-def environment(manager):
-    return {"env": {"NOTIFY_SOCKET": manager.address}}
+def environment(service):
+    return {"env": {"NOTIFY_SOCKET": service.address}}
 
 
 READY = "/mnt/sender STATUS=starting 'X=1\nREADY=1' && exec sleep 1000"
 
 
-def test_start_passes_on_that_the_container_is_ready(box, manager):
-    box.create("sh", "-c", READY, **environment(manager))
-    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(manager))
-    assert manager.receive() == b"READY=1\n"
-    assert manager.receive() == f"MAINPID={box.pid}\n".encode()
-    assert manager.receive() == (b"BARRIER=1", 1)
+def test_start_passes_on_that_the_container_is_ready(box, service):
+    box.create("sh", "-c", READY, **environment(service))
+    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(service))
+    assert service.receive() == b"READY=1\n"
+    assert service.receive() == f"MAINPID={box.pid}\n".encode()
+    assert service.receive() == (b"BARRIER=1", 1)
     assert starting.wait(20) == 0
-    assert manager.is_silent()
+    assert service.is_silent()
 
 
-def test_start_waits_until_it_is_ready(box, manager):
+def test_start_waits_until_it_is_ready(box, service):
     script = "while ! test -e /tmp/go; do sleep 0.02; done; /mnt/sender READY=1; exec sleep 1000"
-    box.create("sh", "-c", script, **environment(manager))
-    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(manager))
+    box.create("sh", "-c", script, **environment(service))
+    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(service))
     until(lambda: box.state()["status"] == "running")
-    assert manager.is_silent()
+    assert service.is_silent()
     assert starting.poll() is None
     # Other verbs need not wait.
     box.exec("touch", "/tmp/go")
-    manager.socket.settimeout(20)
-    assert manager.receive() == b"READY=1\n"
-    assert manager.receive().startswith(b"MAINPID=")
-    assert manager.receive() == (b"BARRIER=1", 1)
+    service.socket.settimeout(20)
+    assert service.receive() == b"READY=1\n"
+    assert service.receive().startswith(b"MAINPID=")
+    assert service.receive() == (b"BARRIER=1", 1)
     assert starting.wait(20) == 0
 
 
-def test_start_waits_for_the_barrier(box, manager):
-    box.create("sh", "-c", READY, **environment(manager))
-    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(manager))
-    manager.receive()
-    manager.receive()
-    message, (fd,) = manager.receive(close=False)
+def test_start_waits_for_the_barrier(box, service):
+    box.create("sh", "-c", READY, **environment(service))
+    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(service))
+    service.receive()
+    service.receive()
+    message, (fd,) = service.receive(close=False)
     assert message == b"BARRIER=1"
     time.sleep(0.1)
     assert starting.poll() is None
@@ -124,63 +124,63 @@ def test_start_waits_for_the_barrier(box, manager):
     assert starting.wait(20) == 0
 
 
-def test_start_does_not_wait_for_a_container_that_ended(box, manager):
-    box.create("sh", "-c", "exit 3", **environment(manager))
-    box.start(**environment(manager))
-    assert manager.is_silent()
+def test_start_does_not_wait_for_a_container_that_ended(box, service):
+    box.create("sh", "-c", "exit 3", **environment(service))
+    box.start(**environment(service))
+    assert service.is_silent()
 
 
-def test_a_last_word_counts(box, manager):
-    box.create("sh", "-c", "/mnt/sender READY=1", **environment(manager))
-    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(manager))
-    assert manager.receive() == b"READY=1\n"
-    manager.receive()
-    manager.receive()
+def test_a_last_word_counts(box, service):
+    box.create("sh", "-c", "/mnt/sender READY=1", **environment(service))
+    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(service))
+    assert service.receive() == b"READY=1\n"
+    service.receive()
+    service.receive()
     assert starting.wait(20) == 0
 
 
-def test_a_container_that_nobody_waits_for_is_not_waited_for(box, manager):
+def test_a_container_that_nobody_waits_for_is_not_waited_for(box, service):
     """Engines start without the variable that they created with."""
-    box.create("sh", "-c", READY, **environment(manager))
+    box.create("sh", "-c", READY, **environment(service))
     box.start(env={})
-    assert manager.is_silent()
+    assert service.is_silent()
 
 
-def test_run_detached_waits_as_start_does(box, manager):
+def test_run_detached_waits_as_start_does(box, service):
     box.process["args"] = ["sh", "-c", READY]
     running = popen(
-        box, "run", "-d", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, **environment(manager)
+        box, "run", "-d", "-b", box.write(), box.id, stdin=subprocess.DEVNULL, **environment(service)
     )
-    assert manager.receive() == b"READY=1\n"
-    assert manager.receive() == f"MAINPID={box.pid}\n".encode()
-    assert manager.receive() == (b"BARRIER=1", 1)
+    assert service.receive() == b"READY=1\n"
+    assert service.receive() == f"MAINPID={box.pid}\n".encode()
+    assert service.receive() == (b"BARRIER=1", 1)
     assert running.wait(20) == 0
 
 
-def test_run_in_the_foreground_stays_the_main_process(box, manager):
+def test_run_in_the_foreground_stays_the_main_process(box, service):
     box.process["args"] = ["sh", "-c", "/mnt/sender READY=1; cat; exit 4"]
     running = popen(box, "run", "-b", box.write(), box.id, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    **environment(manager))  # fmt: skip
-    assert manager.receive() == b"READY=1\n"
-    assert manager.is_silent()
+                    **environment(service))  # fmt: skip
+    assert service.receive() == b"READY=1\n"
+    assert service.is_silent()
     out, _ = running.communicate(b"through", timeout=20)
     assert (running.returncode, out) == (4, b"through")
 
 
-def test_any_user_may_speak(box, manager):
+def test_any_user_may_speak(box, service):
     box.process["user"] = {"uid": 1000, "gid": 1000}
     box.capabilities()
-    box.create("sh", "-c", READY, **environment(manager))
-    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(manager))
-    assert manager.receive() == b"READY=1\n"
-    manager.receive()
-    manager.receive()
+    box.create("sh", "-c", READY, **environment(service))
+    starting = popen(box, "start", box.id, stdin=subprocess.DEVNULL, **environment(service))
+    assert service.receive() == b"READY=1\n"
+    service.receive()
+    service.receive()
     assert starting.wait(20) == 0
 
 
-def test_the_socket_lies_where_it_can_not_be_exchanged(box, manager):
+def test_the_socket_lies_where_it_can_not_be_exchanged(box, service):
     script = "echo $NOTIFY_SOCKET; rm /run/notify/notify.sock 2>&1; grep notify /proc/self/mountinfo"
-    out = box.sh(f"{script} | cut -d' ' -f 6", **environment(manager))
+    out = box.sh(f"{script} | cut -d' ' -f 6", **environment(service))
     path, error, options = out.splitlines()
     assert path == "/run/notify/notify.sock"
     assert "Read-only file system" in error
