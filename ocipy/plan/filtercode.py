@@ -8,9 +8,9 @@ lets through.  So what a program answers is read off it as ranges of numbers, wh
     load nr, >= 183? >= 91? ...      of its own; a leaf returns, or goes on to
     load an argument ...             what compares arguments
 
-Arguments are compared by rules that are given, where they are: libseccomp 2.5.4 confuses the halves of an
-argument when rules of one call compare it in several ways (with "a0 <= 9 or a0 >= 1 << 32" it lets 100 pass).
-Elsewhere it is done as libseccomp wrote it.
+Arguments are compared by rules that are given, where they are: libseccomp (2.5.4, 2.6.0) confuses the halves
+of an argument when rules of one call compare it in several ways (with "a0 <= 9 or a0 >= 1 << 32" it lets 100
+pass).  Elsewhere it is done as libseccomp wrote it.
 
 The ranges are exact: along each path through the program the numbers that take it are a union of ranges,
 because all that it can do with a number is to compare it with constants.  What this reader does not know,

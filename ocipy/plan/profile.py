@@ -50,6 +50,7 @@ X32_BIT = 0x40000000  # asm/unistd.h: set in the numbers of x32, which shares AU
 #: Where numbers of another kind begin, which are not new however high they are: x32's, which share x86_64's
 #: architecture, and those that only 32-bit ARM has (asm/unistd.h there, __ARM_NR_BASE).
 AUDIT_ARCH_X86_64, AUDIT_ARCH_ARM = 0xC000003E, 0x40000028
+AUDIT_ARCH_64BIT = 0x80000000  # in those, but x32's own token of libseccomp
 _APART = {AUDIT_ARCH_X86_64: X32_BIT, AUDIT_ARCH_ARM: 0x000F0000}
 
 #: Calls that others go through on some architectures: socketcall(2), ipc(2).

@@ -13,7 +13,7 @@ from ocipy.plan.steps import LoadSeccomp, Op
 from ocipy.runtime.filtercache import Cache
 
 #: Of the programs that we make of a profile: one more whenever the same profile gives another program.
-GENERATION = 3
+GENERATION = 4
 
 
 def confine(made, config, root):

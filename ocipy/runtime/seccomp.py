@@ -68,17 +68,22 @@ def _prefix(libseccomp, names, tokens):
 
 
 def _decisions(libseccomp, request, tokens):
-    """What arguments decide, where a profile leaves no doubt: architecture -> number -> Decision."""
+    """What arguments decide, where a profile leaves no doubt: architecture -> number -> Decision.
+
+    Not where arguments have 32 bits: there libseccomp compares no more than so many bits of what a rule says
+    (-1 is all ones on either), has no halves to confuse, and is left to it.
+    """
     found = {}
     for token in dict.fromkeys(tokens):
+        if not token & profile.AUDIT_ARCH_64BIT:
+            continue
         numbers = {}
         for rule in request.rules:
             for name in rule.names:
                 numbers.setdefault(libseccomp.number(token, name), []).append(rule)
         for name in profile.MULTIPLEXERS:  # rules of the calls that go through it are rules for it too
             numbers.pop(libseccomp.number(token, name), None)
-        arch = profile.AUDIT_ARCH_X86_64 if token == libseccomp.arch("x32") else token
-        found.setdefault(arch, {}).update(
+        found.setdefault(token, {}).update(
             (number, Decision(rules[0].action, request.default, tuple(rule.comparisons for rule in rules)))
             for number, rules in numbers.items()
             if number >= 0 and all(rule.comparisons and rule.action == rules[0].action for rule in rules)

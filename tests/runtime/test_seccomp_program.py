@@ -68,10 +68,13 @@ def value(action, errno):
     )
 
 
-def matches(call, arguments):
+def matches(call, arguments, bits):
     compared = call.get("args", ())
+    kept = (1 << bits) - 1
     each = [
-        HOLDS[arg["op"][9:]](arguments[arg["index"]], arg["value"], arg.get("valueTwo", 0))
+        HOLDS[arg["op"][9:]](
+            arguments[arg["index"]] & kept, arg["value"] & kept, arg.get("valueTwo", 0) & kept
+        )
         for arg in compared
     ]
     indexes = [arg["index"] for arg in compared]
@@ -105,7 +108,7 @@ class Reading:
         if self.hides and known and number > max(known):
             return ERRNO_ENOSYS
         for call in known.get(number, ()):
-            if matches(call, arguments):
+            if matches(call, arguments, 64 if kind == X86_64 else 32):
                 return value(call["action"], call.get("errnoRet"))
         return self.default
 
@@ -140,7 +143,6 @@ def documents(draw):
     """A profile that takes one action on a call, whatever rules of the call hold."""
     architectures = draw(st.sets(st.sampled_from(["X86_64", "X86", "X32"])))
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1, max_size=len(NAMES)))
-    values = words if "X86" in architectures else long_words
     made = []
     while names:
         count = draw(st.sampled_from([1, 2, 5, 40]))
@@ -148,7 +150,7 @@ def documents(draw):
         action = draw(st.sampled_from(sorted(ACTIONS)))
         errno = draw(st.sampled_from([None, ACTIONS[action]]))
         count = draw(st.sampled_from([1, 1, 2]))
-        arguments = draw(st.lists(arguments_of(values), min_size=count, max_size=count))
+        arguments = draw(st.lists(arguments_of(long_words), min_size=count, max_size=count))
         made += [rule(*some, action=action, errno=errno, args=each) for each in arguments]
     default = draw(st.sampled_from(sorted(ACTIONS)))
     errno = (
@@ -277,6 +279,15 @@ def test_halves_of_an_argument_are_not_confused(libseccomp):
 def test_a_value_outside_of_its_mask_counts_as_far_as_the_mask_goes(libseccomp):
     program = compiled(profile(rule("read", args=[(0, "MASKED_EQ", 0xFF, 0xFF00)])))
     assert [program(X86_64, 0, (first,)) == ALLOW for first in (0, 0xFF00, 0xFFFF)] == [True, True, False]
+
+
+def test_on_32_bits_a_value_counts_as_far_as_an_argument_goes(libseccomp):
+    """A profile that denies -1 denies it to 32-bit programs too, whose -1 has no upper half."""
+    denied = rule("read", action="ERRNO", errno=9, args=[(0, "EQ", 2**64 - 1)])
+    program = compiled(profile(denied, default="ALLOW", architectures=["SCMP_ARCH_X86", "SCMP_ARCH_X32"]))
+    assert program(X86, 3, (2**32 - 1,)) == program(X86_64, X32_BIT, (2**32 - 1,)) == ERRNO | 9
+    assert program(X86_64, 0, (2**64 - 1,)) == ERRNO | 9
+    assert program(X86_64, 0, (2**32 - 1,)) == program(X86, 3, (1,)) == ALLOW
 
 
 def test_rules_of_several_actions_are_as_libseccomp_orders_them(libseccomp):
