@@ -75,9 +75,11 @@ def _rlimits(rlimits: list[dict[str, Any]], pointer: str, found: Findings) -> No
 
 def _capabilities(capabilities: dict[str, list[str]], pointer: str, found: Findings) -> None:
     """Unknown names are no error: the config may come from a newer kernel's world."""
+    told = set()
     for kind in ("bounding", "effective", "permitted", "inheritable", "ambient"):
         for index, name in enumerate(capabilities.get(kind, ())):
-            if name not in CAPABILITIES:
+            if name not in CAPABILITIES and name not in told:
+                told.add(name)
                 message = f"{name} is not a known capability, ignored"
                 found.warning("capability-unknown", message, pointer, kind, index)
     permitted = capabilities.get("permitted", ())
