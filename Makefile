@@ -77,7 +77,7 @@ security: deps build ## try every escape that is known, print the table of what 
 
 # What can run where there is no cgroup v2 is run by `make test`; TESTS="tests/kernel tests/cli" runs all there.
 VM_TESTS = $(addprefix tests/kernel/test_,cgroup_devices.py cgroup_manager.py cgroup_v2.py limits.py update.py \
-    events.py memory.py cycles.py systemd.py systemd_user.py) tests/cli/test_pause.py tests/cli/test_ps.py tests/cli/test_exec.py
+    events.py memory.py cycles.py systemd.py systemd_user.py lsm.py) tests/cli/test_pause.py tests/cli/test_ps.py tests/cli/test_exec.py
 
 .PHONY: test-vm
 test-vm: $(VENV)/installed build ## run the tests of limits on cgroup v2 and by systemd, in a machine that $OCIPY_VM boots

@@ -6,7 +6,7 @@ Documentation/scheduler/sched-rt-group.rst.
 
 from __future__ import annotations
 
-from ocipy.linux.const import EACCES, EINVAL, ENOSPC, EPERM
+from ocipy.linux.const import EACCES, EINVAL, ENOENT, ENOSPC, EPERM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ HINTS = {
     ("SETGROUPS", EINVAL): "the user namespace does not map one of them",
     ("SETGROUPS", EPERM): "the user namespace denies setgroups",
     ("MEMPOLICY", EINVAL): "are there such nodes, and may this cpuset use them?",
+    ("apparmorProfile", ENOENT): "it is not loaded",
+    ("selinuxLabel", EINVAL): "the policy has no such label",
     ("NewNamespaces", ENOSPC): "too deep in namespaces, or more than a sysctl user.max_* allows",
     ("Clone", ENOSPC): "more namespaces than a sysctl user.max_* allows",
 }
@@ -32,4 +34,7 @@ HINTS = {
 
 def hint(step: Step, error: int) -> str:
     """A hint for the step that failed with this errno, "" when there is none."""
-    return HINTS.get((getattr(step, "op", type(step).__name__), error), "")
+    name = getattr(step, "op", type(step).__name__)
+    if name == "WriteProc":
+        name = step.pointer.rpartition("/")[2]
+    return HINTS.get((name, error), "")
