@@ -15,6 +15,7 @@ SECONDS = os.environ.get("OCIPY_FUZZ_SECONDS", "5")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120 + 2 * int(SECONDS))
 def test_no_program_makes_the_parser_leave_its_bytes(tmp_path):
     need(shutil.which("clang"), "needs clang")
     samples = [(op, *(SAMPLE[kind] for kind in signature)) for op, (_, signature) in protocol.OPS.items()]
