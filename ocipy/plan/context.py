@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ocipy.errors import ConfigError, Problem
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -31,24 +33,20 @@ class Context:
         self.uids = _mappings(self.linux.get("uidMappings"))
         self.gids = _mappings(self.linux.get("gidMappings"))
         self.warnings: list[str] = []
-        self.mount_label = self._mount_label()
         self.seccomp = _seccomp(self.linux.get("seccomp"))
         # Without CAP_SETGID outside, the kernel wants setgroups denied before gid_map is written
         # (CVE-2014-8989); newgidmap(1) has the capability and needs no denial.
         self.deny_setgroups = self.new_user and facts.rootless and is_own_id(self.gids, facts.egid)
         self.setgroups_denied = self.deny_setgroups or facts.setgroups_denied
 
-    def _mount_label(self) -> str:
-        """linux.mountLabel, for what is mounted new.
-
-        It lets processes with a label get at files.  Where SELinux is off nobody is kept from them, and no
-        mount can have one: unlike process.selinuxLabel, which confines, it can be left out without harm.
-        """
-        label = str(self.linux.get("mountLabel") or "")
+    @property
+    def mount_label(self) -> str:
+        """linux.mountLabel, for what is mounted new.  Raises ConfigError where no one could know it."""
+        label = self.linux.get("mountLabel") or ""
         if label and not self.facts.selinux:
-            self.warnings.append("/linux/mountLabel: SELinux is not enabled on this host, ignored")
-            return ""
-        return label
+            message = "SELinux is not enabled on this host"
+            raise ConfigError(Problem("/linux/mountLabel", message, "no-selinux"))
+        return str(label)
 
     def has_namespace(self, kind: str) -> bool:
         """Has the container a namespace of this kind of its own, new or joined?"""

@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_no_half_config(command, tmp_path):
     script = 'ulimit -f 0; trap "" XFSZ; exec "$@"'
     words = ["sh", "-c", script, "sh", *command, "spec", "-b", str(tmp_path)]
     done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "ocipy: spec: EFBIG: file too large\n")
+    assert (done.returncode, done.stderr) == (1, "ocipy: spec: write(3): EFBIG: file too large\n")
     assert not os.listdir(tmp_path)
 
 

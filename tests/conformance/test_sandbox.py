@@ -62,8 +62,9 @@ class TestInTheKernel:
         assert run("--timeout", "0.2", "--", "sleep", "60").returncode == 124
 
     def test_nothing_of_it_stays(self):
-        left = run("--", "sh", "-c", "sleep 60 & mkdir /sys/fs/cgroup/*/deeper; mount -t tmpfs x /mnt")
+        name = f"left-{os.getpid()}"
+        left = run("--", "sh", "-c", f"sleep 60 & mkdir /sys/fs/cgroup/*/{name}; mount -t tmpfs x /mnt")
         assert left.returncode == 0
-        assert not [d for h in cgroupfs.hierarchies() for d in cgroupfs.tree(h.path) if "ocipy-sandbox" in d]
+        assert not [d for h in cgroupfs.hierarchies() for d in cgroupfs.tree(h.path) if name in d]
         with open("/proc/self/mountinfo") as mountinfo:
             assert " /mnt " not in mountinfo.read()

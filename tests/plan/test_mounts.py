@@ -292,13 +292,12 @@ def test_a_label_goes_where_selinux_wants_it():
     assert filesystem(fstype="proc", **how).options == ()
 
 
-def test_where_selinux_is_off_a_label_has_no_meaning_and_is_warned_of_once():
-    given = context(facts=HOST_V2.replace(selinux=False), mountLabel="a:b:c:s0")
-    planned_mount = {"destination": "/x", "type": "tmpfs", "source": "tmpfs"}
-    for at in (3, 4):
-        (step,), _ = mounts.mount_steps(at, planned_mount, given)
-        assert not any("context" in option for option in step.options)
-    assert given.warnings == ["/linux/mountLabel: SELinux is not enabled on this host, ignored"]
+def test_a_label_needs_selinux():
+    facts = HOST_V2.replace(selinux=False)
+    assert refused({"type": "tmpfs"}, facts=facts, mountLabel="a:b:c:s0") == (
+        "/linux/mountLabel",
+        "no-selinux",
+    )
 
 
 def test_a_long_lowerdir_is_given_layer_by_layer():
