@@ -59,11 +59,16 @@ def is_set(path: str) -> bool:
 
 
 def inode(path: str) -> int:
-    """The inode of a directory, which no other one of its hierarchy ever has; 0 when it is gone."""
+    """The inode of a directory, which no other one of its hierarchy ever has; 0 when it is gone.
+
+    Raises OSError where that can't be told: what is made without it could not be known again.
+    """
     try:
         return int(os.stat(path).st_ino)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
+    except OSError as error:
+        raise failed(error, "stat", path) from None
 
 
 def is_root(path: str) -> bool:

@@ -105,7 +105,7 @@ class Foreground:
                 poll, polled = select.poll(), wanted
                 for fd, events in wanted.items():
                     poll.register(fd, events)
-            ready = dict(poll.poll())
+            ready = dict(os.worded("poll", poll.poll)())
             if self.eye and not {self.eye.fd, pidfd}.isdisjoint(ready):
                 self.eye.look()
             if signal_fd in ready and not self._take_signals(signal_fd, pidfd, status is not None):

@@ -268,7 +268,7 @@ class _Attended:
         """
         while True:
             left = None if deadline is None else max(0, (deadline - time.monotonic()) * 1000)
-            ready = dict(self.poll.poll(left))
+            ready = dict(os.worded("poll", self.poll.poll)(left))
             if self.to_hook in ready:
                 self._feed()
             if self.from_hook in ready and not self._drain():

@@ -56,7 +56,7 @@ class Relay:
         poll.register(self.fd, select.POLLIN)
         try:
             while True:
-                ready = dict(poll.poll())
+                ready = dict(os.worded("poll", poll.poll)())
                 # Its last word may be that it is ready.
                 if self.fd in ready and self.receive(pid):
                     return

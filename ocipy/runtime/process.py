@@ -65,7 +65,7 @@ def wait_gone(pidfd, seconds):
     """Wait until the process has ended, as a zombie at least; False after so many seconds."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(max(0, int(seconds * 1000))))
+    return bool(os.worded("poll", poll.poll)(max(0, int(seconds * 1000))))
 
 
 def reap(pid):
