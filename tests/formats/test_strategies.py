@@ -32,7 +32,7 @@ def collect(strategy, seen, place=""):
     """Which properties come up in what is generated for a place of a document."""
     schema = report.schema("config")
 
-    @settings(EXAMPLES, max_examples=150 if place else 50)
+    @settings(EXAMPLES, max_examples=150)
     @given(strategy)
     def look(value):
         for step in reversed(place.split("/") if place else ()):

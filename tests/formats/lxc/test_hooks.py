@@ -82,6 +82,7 @@ def test_a_hook_that_is_not_at_its_own_moment_says_so(tmp_path):
     assert not made.fates(notes, "lxc.hook.mount")
 
 
+@pytest.mark.kernel
 def test_a_file_of_proc_is_written_by_a_hook(tmp_path):
     data = made.data(tmp_path, "lxc.proc.timerslack_ns = 77000", "lxc.proc.oom_score_adj = 5")
     (hook,) = data["hooks"]["createRuntime"]
