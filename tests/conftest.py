@@ -60,6 +60,32 @@ def pytest_make_collect_report():
     _must_work((yield).get_result())
 
 
+def _descriptors():
+    """What the open descriptors are of: {number: (device, inode)}."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            about = os.fstat(int(name))
+        except OSError:  # that of the listing itself
+            continue
+        found[int(name)] = about.st_dev, about.st_ino
+    return found
+
+
+@pytest.fixture(scope="session")
+def descriptors_of_pytest():
+    return _descriptors()
+
+
+@pytest.fixture(autouse=True)
+def no_strangers_descriptor_is_closed(descriptors_of_pytest):
+    """A number that a test closes twice is somebody else's by then: pytest's own, at the end of it all."""
+    yield
+    now = _descriptors()
+    lost = [fd for fd, about in descriptors_of_pytest.items() if now.get(fd) != about]
+    assert not lost, f"the test has closed or replaced descriptors that are not its own: {lost}"
+
+
 class Golden(str):
     """A golden file's text.  With OCIPY_GOLDEN=1 the file becomes what it is compared with."""
 
