@@ -68,9 +68,10 @@ def verdict(manager: Manager) -> str:
         count = kills(directory) if directory else 0
     except (OSError, ValueError):
         return manager.verdict  # it is no more, or is none
-    if not count:
-        return manager.verdict
-    return sentence(count, reached(directory))
+    limit = reached(directory) if count else None
+    if not count or not (limit or _is_there(directory)):
+        return manager.verdict  # that no limit was found means nothing in a cgroup that ended meanwhile
+    return sentence(count, limit)
 
 
 def sentence(count: int, limit: Limit | None) -> str:
@@ -94,12 +95,16 @@ def kills(directory: str) -> int:
 
 def reached(directory: str) -> Limit | None:
     """The nearest limit, of a cgroup or of one above it, that allocations have run into."""
-    while os.path.exists(f"{directory}/cgroup.procs"):
+    while _is_there(directory):
         found = _reached(directory)
         if found:
             return found
         directory = os.path.dirname(directory)
     return None
+
+
+def _is_there(directory: str) -> bool:
+    return os.path.exists(f"{directory}/cgroup.procs")
 
 
 def _reached(directory: str) -> Limit | None:

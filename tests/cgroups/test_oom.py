@@ -43,6 +43,13 @@ def test_who_was_not_killed_gets_no_verdict(tmp_path):
     assert oom.verdict(from_paths({})) == ""
 
 
+def test_a_cgroup_that_ends_while_it_is_asked_gives_none(tmp_path):
+    """A scope of systemd's does: the files of a directory go one by one."""
+    web = v2(tmp_path / "web", limit=8 * MIB, kills=1)
+    (web / "cgroup.procs").unlink()
+    assert verdict(web) == ""
+
+
 def test_v2_names_the_cgroup_whose_limit_it_was_and_its_peak(tmp_path):
     web = v2(tmp_path / "web", limit=8 * MIB, peak=8 * MIB, kills=1, own=1)
     assert verdict(web) == (
