@@ -15,6 +15,7 @@ import pytest
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MUST_WORK = os.environ.get("OCIPY_MUST_WORK") == "1"
 THIS_MACHINE = "this machine: "
+PYTESTS_OWN = pytest.StashKey()  # its descriptors, before the first test
 EXCUSES = (THIS_MACHINE, "OCIPY_ORACLE ")  # the official schemas are not part of this repository
 
 
@@ -38,6 +39,8 @@ def pytest_configure(config):
 
 
 def pytest_runtest_setup(item):
+    if PYTESTS_OWN not in item.config.stash:
+        item.config.stash[PYTESTS_OWN] = _descriptors()
     if item.get_closest_marker("kernel"):
         need(os.geteuid() == 0, "needs root")
 
@@ -72,17 +75,14 @@ def _descriptors():
     return found
 
 
-@pytest.fixture(scope="session")
-def descriptors_of_pytest():
-    return _descriptors()
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    """A number that a test closes twice is somebody else's by then: pytest's own, at the end of it all.
 
-
-@pytest.fixture(autouse=True)
-def no_strangers_descriptor_is_closed(descriptors_of_pytest):
-    """A number that a test closes twice is somebody else's by then: pytest's own, at the end of it all."""
-    yield
+    Not a fixture: those of an interrupted run end when pytest has closed its descriptors itself.
+    """
     now = _descriptors()
-    lost = [fd for fd, about in descriptors_of_pytest.items() if now.get(fd) != about]
+    lost = [fd for fd, about in item.config.stash[PYTESTS_OWN].items() if now.get(fd) != about]
     assert not lost, f"the test has closed or replaced descriptors that are not its own: {lost}"
 
 
