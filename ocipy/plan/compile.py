@@ -238,12 +238,12 @@ def _sysctls(context: Context) -> list[Step]:
 
 
 def _net_devices(context: Context) -> list[Step]:
-    return [
-        steps.MoveNetDevice(
-            device, (settings or {}).get("name") or device, pointer=f"/linux/netDevices/{device}"
-        )
+    devices = [
+        (device, settings.get("name") or device, "/linux/netDevices/" + device.replace("~", "~0"))
         for device, settings in (context.linux.get("netDevices") or {}).items()
     ]
+    kinds = (steps.CheckNetDevice, steps.MoveNetDevice)
+    return [kind(device, name, pointer=at) for kind in kinds for device, name, at in devices]
 
 
 def _hooks(context: Context, kinds: tuple[str, ...]) -> list[Step]:

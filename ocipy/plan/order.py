@@ -192,6 +192,12 @@ LAWS = (
         "runtime-spec runtime.md#lifecycle",
     ),
     Law(
+        ("CheckNetDevice",),
+        ("MoveNetDevice",),
+        "if one can't go in none does: a virtual one would end with the container",
+        "runtime-spec config-linux.md#network-devices",
+    ),
+    Law(
         ("MoveNetDevice",),
         _HOOKS,
         "hooks that set up networks find the devices where they belong",
@@ -209,12 +215,7 @@ LAWS = (
         "the host's devices are still at hand; afterwards nobody of the host has business inside",
         "CVE-2019-5736, CVE-2019-14271",
     ),
-    Law(
-        ("HideHost",),
-        ("EnterRoot",),
-        "its paths are the host's",
-        "pivot_root(2)",
-    ),
+    Law(("HideHost",), ("EnterRoot",), "its paths are the host's", "pivot_root(2)"),
     Law(
         (*_HOOKS, "EnterRoot"),
         ("SetSysctl",),

@@ -304,6 +304,12 @@ def _run_hooks(execution, step):
     execution.run_hooks(step.kind, step.pointer)
 
 
+def _check_net_device(execution, step):
+    from ocipy.runtime import netdevices
+
+    netdevices.check(step.device, step.name, execution.namespace("net"))
+
+
 def _move_net_device(execution, step):
     from ocipy.runtime import netdevices
 
@@ -328,5 +334,6 @@ EFFECTS = {
     steps.OpenNamespace: _open_namespace,
     steps.MapIds: _map_ids,
     steps.RunHooks: _run_hooks,
+    steps.CheckNetDevice: _check_net_device,
     steps.MoveNetDevice: _move_net_device,
 }

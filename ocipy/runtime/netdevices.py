@@ -157,28 +157,50 @@ def _open_in(namespace):
     return made[0]
 
 
+def _between(namespace, call):
+    """Call a function with rtnetlink of the runtime's network namespace, and of another."""
+    outside = _open()
+    try:
+        inside = _open_in(namespace)
+        try:
+            call(outside, inside)
+        finally:
+            inside.socket.close()
+    finally:
+        outside.socket.close()
+
+
+def check(device, name, namespace):
+    """Raise what `move` would, if the device is not there or its name inside is taken."""
+    _between(namespace, lambda outside, inside: _look(outside, inside, device, name))
+
+
+def _look(outside, inside, device, name):
+    """(index of a device, {index: name} of those inside)"""
+    index = next((number for number, other in outside.names().items() if other == device), None)
+    if index is None:
+        raise failed(errno.ENODEV, "rtnetlink", device, "there is no such network device")
+    before = inside.names()
+    if name in before.values():
+        raise failed(errno.EEXIST, "rtnetlink", name, "the container has a network device of this name")
+    return index, before
+
+
 def move(device, name, namespace):
     """Move a device of the runtime's network namespace into another, given by descriptor, and bring it up.
 
     name: what it is called there; the kernel puts a number for "%d"
     """
-    outside = _open()
-    inside = _open_in(namespace)
-    try:
-        index = next((number for number, other in outside.names().items() if other == device), None)
-        if index is None:
-            raise failed(errno.ENODEV, "rtnetlink", device, "there is no such network device")
-        before = inside.names()
-        if name in before.values():
-            raise failed(errno.EEXIST, "rtnetlink", name, "the container has a network device of this name")
+
+    def move(outside, inside):
+        index, before = _look(outside, inside, device, name)
         addresses = outside.addresses(index)
         # Of two devices of a name, the kernel gives the one that comes a name by this pattern.
         target = _attribute(IFLA_NET_NS_FD, _pack((namespace, 4))) + _name_attribute("ocipy%d")
         outside.request(f"move {device}", RTM_NEWLINK, NLM_F_ACK, _link(index) + target)
         _settle(inside, _arrived(inside, before), device, name, addresses)
-    finally:
-        outside.socket.close()
-        inside.socket.close()
+
+    _between(namespace, move)
 
 
 def _name_attribute(name):

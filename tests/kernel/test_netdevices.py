@@ -126,9 +126,17 @@ def test_a_device_that_is_not_there_is_named(box, host):
     box.linux["netDevices"] = {"nope": {}}
     message = host.run(box, "true", status=1)
     assert (
-        "move network device nope into the container as nope (config.json /linux/netDevices/nope)" in message
+        "check that network device nope can go into the container as nope "
+        "(config.json /linux/netDevices/nope)" in message
     )
     assert 'rtnetlink("nope", "there is no such network device"): ENODEV' in message
+
+
+def test_where_one_device_can_not_go_none_does(box, host):
+    for wrong in ({"nope": {}}, {"dev1": {"name": "lo"}}):
+        box.linux["netDevices"] = {"dev0": {"name": "eth0"}, **wrong}
+        assert f"config.json /linux/netDevices/{next(iter(wrong))}" in host.run(box, "true", status=1)
+        assert {"dev0@dev1", "dev1@dev0"} <= set(host.ip("-o link").replace(": ", " ").split())
 
 
 def test_a_name_that_is_taken_is_refused_and_the_device_stays(box, host):

@@ -30,6 +30,7 @@ from ocipy.plan.steps.cgroup import (
 )
 from ocipy.plan.steps.namespace import (
     BecomeRoot,
+    CheckNetDevice,
     Clone,
     JoinNamespace,
     JoinProcess,
@@ -79,6 +80,7 @@ __all__ = [
     "BecomeRoot",
     "Bind",
     "BindCgroup",
+    "CheckNetDevice",
     "Clone",
     "DelegateCgroup",
     "DetachRoot",

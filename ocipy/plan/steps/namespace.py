@@ -151,6 +151,16 @@ class SetSysctl(InitStep):
         return (("WRITE", (fd("proc"), "sys/" + naming.sysctl_path(self.name), self.value)),)
 
 
+class CheckNetDevice(Step):
+    """That a network device of the host is there, and its name in the container free."""
+
+    device: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"check that network device {self.device} can go into the container as {self.name}"
+
+
 class MoveNetDevice(Step):
     """Move a network device of the host into the container's network namespace."""
 
