@@ -97,6 +97,8 @@ class Work:
     def claim(self, key, claim, settings):
         """Decide what the container gets, and write it down."""
         first = settings.networks[0] if settings.networks else None
+        if first:
+            os.close(holders.open_namespace(claim))
         if first and first.mode == "join":
             claim = claim.replace(joins=self._joined(first.target, claim.pid))
         elif first and first.mode != "none":
@@ -111,7 +113,7 @@ class Work:
         for network in settings.networks:
             if network.mode == "bridge":
                 found = pool.bridge(network, self.bridges, host)
-                if found.name not in self.bridges:
+                if found != self.bridges.get(found.name):
                     self.store.write("bridges", found.name, found)
                 self.bridges[found.name] = found
         return pool.attach(settings, bytes.fromhex(key), self.bridges, self.claims.values(), host)
@@ -164,7 +166,7 @@ class Work:
             from ocipy_network import nft
 
             attachments = [one for claim in self.claims.values() for one in claim.attachments]
-            nft.replace(firewall.rules(self.bridges, attachments))
+            nft.replace(firewall.rules(self.bridges, attachments), self.store.table)
 
     def _sysctls(self, attachments, networks):
         from ocipy_network.links import write_sysctl

@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 
 from ocipy.errors import OcipyError
-from ocipy.spec.network import port
+from ocipy.spec.network_text import port
 from ocipy_network.claims import Attachment, Bridge
 
 #: Private addresses that no other container engine takes by itself; a bridge gets the 256th part.
@@ -45,11 +45,12 @@ def bridge(network, known, host):
     known: {name: Bridge} that have containers on them
     """
     name = network.link
-    if name in known:
-        _agrees(network, known[name])
-        return known[name]
-    if name in host.devices:
-        return _foreign(network, host.devices[name])
+    found = known.get(name)
+    if name in host.devices and not (found and found.made):
+        found = _foreign(network, host.devices[name], found)
+    if found:
+        _agrees(network, found)
+        return found
     mac = ":".join(["02", *(f"{byte:02x}" for byte in digest(name, host.machine.hex())[:5])])
     ipv4 = network.ipv4.range or _free_range(known, host, name)
     ipv6 = network.ipv6.range
@@ -70,14 +71,17 @@ def _agrees(network, found):
             raise OcipyError(f"bridge {found.name} has {has}, not {wanted}")
 
 
-def _foreign(network, device):
-    """A bridge that somebody else made: its own address says where its range is used."""
+def _foreign(network, device, known):
+    """A bridge that somebody else made: its own address says where its range is used.
+
+    known: what others have said of it
+    """
     if device.kind != "bridge":
         raise OcipyError(f"{network.link} is a network device of the host, but no bridge")
-    found = {}
+    found = {family: getattr(known, family) for family in FAMILIES if known and getattr(known, family)}
     for family in FAMILIES:
         wanted = getattr(network, family)
-        if not wanted.range:
+        if not wanted.range or family in found:
             continue
         range = ipaddress.ip_network(wanted.range)
         own = [ip for ip in map(ipaddress.ip_interface, device.addresses) if ip.ip in range]
@@ -146,7 +150,7 @@ class _Chooser:
         mtu = network.mtu
         if self.bridge and not self.bridge.made and not mtu:
             mtu = device.mtu
-        self._published()
+        self._published({4: ipv4, 6: ipv6})
         return Attachment(
             mode=network.mode,
             link=network.link,
@@ -189,9 +193,12 @@ class _Chooser:
             for text in getattr(one, family)
         }
         if said is not None:
-            for text in said:
-                if holder := taken.get(ipaddress.ip_interface(text).ip):
-                    raise OcipyError(f"{text} is held by {holder}")
+            own = self.bridge and getattr(self.bridge, family)
+            for one in map(ipaddress.ip_interface, said):
+                if holder := taken.get(one.ip):
+                    raise OcipyError(f"{one} is held by {holder}")
+                if own and one.ip == ipaddress.ip_interface(own).ip:
+                    raise OcipyError(f"{one} is the address of bridge {self.bridge.name} itself")
             return said
         if self.network.mode == "host-device":
             addresses = map(ipaddress.ip_interface, self.host.devices[self.network.link].addresses)
@@ -236,15 +243,14 @@ class _Chooser:
             kind, raw = "02:0c", ipaddress.ip_interface(ipv4[0]).ip.packed
         return ":".join([kind, *(f"{byte:02x}" for byte in raw)])
 
-    def _published(self):
+    def _published(self, addresses):
         for wanted in self.network.publish:
+            version = wanted.version()
+            if not (addresses[version] if version else any(addresses.values())):
+                kind = f" of IPv{version}" if version else ""
+                raise OcipyError(f"port {wanted} is published, but the container has no address{kind}")
             for claim in self.claims:
                 for text in (text for one in claim.attachments for text in one.publish):
-                    if _clash(wanted, port(text)):
+                    if wanted.clashes(port(text)):
                         what = f"{wanted.protocol} port {wanted.host_port} of the host"
                         raise OcipyError(f"{what} is published by {claim.id} already")
-
-
-def _clash(one, other):
-    same = (one.protocol, one.host_port) == (other.protocol, other.host_port)
-    return same and (not one.address or not other.address or one.address == other.address)

@@ -79,7 +79,7 @@ CONFIG = (
     ("network", "", "list", (), "MODE[,KEY=VALUE...]", False,
      "none, host, or networks that a hook makes: bridge, macvlan, host-device, join:ID (default: none)"),
     ("publish", "p", "list", (), "[ADDR:]PORT:PORT[/udp]", False,
-     "have a port of the host lead to one inside; the network is a bridge if --network does not say"),
+     "have a port or range of the host lead inside; the network is a bridge if --network does not say"),
     ("userns", "", "text", "", "UID[:SIZE]", False,
      "user namespace whose root is UID, with SIZE ids from there (default: 65536)"),
     ("memory", "", "text", "", "SIZE", False, "memory limit in bytes, or with k, m, g, t"),

@@ -31,7 +31,7 @@ from ocipy.spec.network_text import (
     mac,
     mtu,
     one_of,
-    port,
+    ports,
     words,
 )
 
@@ -203,7 +203,7 @@ def _network(number: int, place: int, given: Mapping[str, str]) -> Network:
             forward=tuple(
                 one_of("forward", word, tuple(FAMILIES)) for word in words(given.get("forward", ""))
             ),
-            publish=tuple(map(port, words(given.get("publish", "")))),
+            publish=tuple(one for word in words(given.get("publish", "")) for one in ports(word)),
         )
     except Fault as error:
         raise fault(error.key, str(error)) from None
@@ -217,7 +217,7 @@ def _network(number: int, place: int, given: Mapping[str, str]) -> Network:
 def _together(networks: list[Network], numbers: list[int]) -> None:
     """What no network can know by itself."""
     names: set[str] = set()
-    ports: set[tuple[str, int, str]] = set()
+    published: list[Port] = []
     for number, network in zip(numbers, networks):
         if network.mode in ("none", "join"):
             if len(networks) > 1:
@@ -227,10 +227,9 @@ def _together(networks: list[Network], numbers: list[int]) -> None:
             raise Fault(f"{number}.name", f"two devices can't be {network.name}")
         names.add(network.name)
         for one in network.publish:
-            place = (one.protocol, one.host_port, one.address)
-            if place in ports:
+            if any(map(one.clashes, published)):
                 raise Fault(f"{number}.publish", f"{one.protocol} port {one.host_port} is published twice")
-            ports.add(place)
+            published.append(one)
 
 
 def _link(mode: str, given: Mapping[str, str]) -> str:

@@ -10,6 +10,8 @@ import ipaddress
 from ocipy.record import Record
 
 FAMILIES = {"ipv4": 4, "ipv6": 6}  # and their versions
+#: Each port is a rule of its own.
+MAX_RANGE = 256
 
 
 class Fault(ValueError):
@@ -23,7 +25,7 @@ class Fault(ValueError):
 class Port(Record):
     """A port of the host that leads to one of the container.
 
-    address: of the host; "" for all it has
+    address: of the host; "" for all it has, 0.0.0.0 and :: for all of a family
     """
 
     host_port: int
@@ -35,6 +37,19 @@ class Port(Record):
         host = f"[{self.address}]" if ":" in self.address else self.address
         text = f"{host}:{self.host_port}:{self.port}" if host else f"{self.host_port}:{self.port}"
         return text if self.protocol == "tcp" else f"{text}/{self.protocol}"
+
+    def version(self) -> int:
+        """Of IP, if it is only for one; else 0."""
+        return ipaddress.ip_address(self.address).version if self.address else 0
+
+    def clashes(self, other: Port) -> bool:
+        """Is there anything that both would answer?"""
+        if (self.protocol, self.host_port) != (other.protocol, other.host_port):
+            return False
+        if not self.address or not other.address or self.address == other.address:
+            return True
+        ours, theirs = ipaddress.ip_address(self.address), ipaddress.ip_address(other.address)
+        return ours.version == theirs.version and (ours.is_unspecified or theirs.is_unspecified)
 
 
 def words(text: str) -> list[str]:
@@ -51,6 +66,8 @@ def device(key: str, text: str) -> str:
     odd = any(c in "/:%" or c.isspace() or not c.isprintable() for c in text)
     if not text or odd or text in (".", "..") or len(text.encode()) > 15:
         raise Fault(key, f'"{text}" is not the name of a network device: 15 characters, no blank / : %')
+    if text == "lo":
+        raise Fault(key, "lo is the loopback device, which stays where it is")
     return text
 
 
@@ -136,10 +153,20 @@ def directory(text: str) -> str:
 
 
 def port(text: str) -> Port:
-    """What `Port` prints, which is docker(1)'s notation.
+    """What `Port` prints.
 
     >>> port("[2001:db8::1]:53:5353/udp")
     Port(host_port=53, port=5353, protocol='udp', address='2001:db8::1')
+    """
+    (made,) = ports(text)
+    return made
+
+
+def ports(text: str) -> list[Port]:
+    """The ports of docker(1)'s notation, which are one or as many as two ranges of equal length have.
+
+    >>> [str(one) for one in ports("8000-8001:80-81/udp")]
+    ['8000:80/udp', '8001:81/udp']
     """
     rest, slash, protocol = text.partition("/")
     host = ""
@@ -149,12 +176,22 @@ def port(text: str) -> Port:
     elif rest.count(":") == 2:
         host, _, rest = rest.partition(":")
         host = address("publish", host, 4)
-    numbers = rest.split(":")
-    if len(numbers) != 2 or not all(map(_is_port, numbers)):
+    numbers = [_port_range(part) for part in rest.split(":")]
+    if len(numbers) != 2 or not all(numbers):
         raise Fault("publish", f'"{text}" is not [ADDRESS:]PORT:PORT[/PROTOCOL], the port of the host first')
+    outside, inside = numbers
+    if len(outside) != len(inside):
+        raise Fault("publish", f'"{text}": {len(outside)} ports of the host are not {len(inside)} inside')
+    if len(outside) > MAX_RANGE:
+        raise Fault("publish", f'"{text}": {len(outside)} ports are more than {MAX_RANGE}')
     protocol = one_of("publish", protocol if slash else "tcp", ("tcp", "udp", "sctp"))
-    return Port(int(numbers[0]), int(numbers[1]), protocol, host)
+    return [Port(*pair, protocol, host) for pair in zip(outside, inside)]
 
 
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536
+def _port_range(text: str) -> range:
+    """Empty if it is none."""
+    first, dash, last = text.partition("-")
+    if not all(one.isascii() and one.isdigit() and len(one) < 6 for one in (first, last if dash else first)):
+        return range(0)
+    found = range(int(first), int(last if dash else first) + 1)
+    return found if found and found[0] and found[-1] < 65536 else range(0)

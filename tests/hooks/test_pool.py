@@ -74,6 +74,12 @@ def test_an_address_that_was_asked_for_is_given_or_refused():
         attach(wanted, others=[held("10.176.0.9/20")])
 
 
+def test_the_address_of_the_bridge_itself_is_not_to_be_had():
+    for said in ({"ipv4": Family(("10.176.0.1/20",))}, {"ipv6": Family(("fd00::1/64",))}):
+        with pytest.raises(OcipyError, match="is the address of bridge ocipy0 itself"):
+            attach(ON_BRIDGE.replace(**said))
+
+
 def test_the_mac_is_that_of_the_address():
     assert attach(ON_BRIDGE)[0].mac == "02:0c:0a:b0:00:02"
     without = attach(ON_BRIDGE.replace(ipv4=Family(())))[0].mac
@@ -104,10 +110,8 @@ def test_names_of_ends_outside_do_not_clash():
     ("theirs", "mine", "clash"),
     [
         ("80:80", Port(80, 90), True),
-        ("80:80", Port(81, 80), False),
         ("80:80/udp", Port(80, 80), False),
         ("127.0.0.1:80:80", Port(80, 80), True),
-        ("127.0.0.1:80:80", Port(80, 80, "tcp", "127.0.0.1"), True),
         ("127.0.0.1:80:80", Port(80, 80, "tcp", "192.0.2.2"), False),
     ],
 )
@@ -118,6 +122,22 @@ def test_a_port_is_published_once(theirs, mine, clash):
             attach(wanted, others=[held(publish=(theirs,))])
     else:
         assert attach(wanted, others=[held(publish=(theirs,))])[0].publish == (str(mine),)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"ipv6": Family(()), "publish": (Port(80, 80, "tcp", "2001:db8::1"),)}, "no address of IPv6"),
+        ({"ipv4": Family(()), "publish": (Port(80, 80, "tcp", "0.0.0.0"),)}, "no address of IPv4"),
+        (
+            {"ipv4": Family(()), "ipv6": Family(()), "publish": (Port(80, 80),)},
+            "the container has no address",
+        ),
+    ],
+)
+def test_a_port_that_leads_nowhere_is_not_published(network, message):
+    with pytest.raises(OcipyError, match=message):
+        attach(ON_BRIDGE.replace(**network))
 
 
 # ---------------------------------------------------------------- bridges
@@ -169,6 +189,17 @@ def test_a_bridge_of_others_lends_its_range_and_its_mtu():
     assert found == Bridge("br0", False, "", "10.9.0.254/24")
     (one,) = attach(wanted, bridges=[found], on=host(br0=BR0))
     assert (one.ipv4, one.gateways, one.mtu) == (("10.9.0.1/24",), ("10.9.0.254",), 9000)
+
+
+def test_a_bridge_of_others_lends_what_its_first_container_did_not_ask_for():
+    first = pool.bridge(Network(link="br0", ipv4=Family(("10.9.0.9/24",))), {}, host(br0=BR0))
+    assert first == Bridge("br0", False)
+    ranged = Network(link="br0", ipv4=Family(range="10.9.0.0/24"))
+    then = pool.bridge(ranged, {"br0": first}, host(br0=BR0))
+    assert then == Bridge("br0", False, "", "10.9.0.254/24")
+    assert pool.bridge(Network(link="br0"), {"br0": then}, host(br0=BR0)) == then
+    with pytest.raises(OcipyError, match=r"bridge br0 has 10\.9\.0\.0/24, not 10\.9\.0\.0/25"):
+        pool.bridge(Network(link="br0", ipv4=Family(range="10.9.0.0/25")), {"br0": then}, host(br0=BR0))
 
 
 def test_a_device_that_is_not_there_is_named():

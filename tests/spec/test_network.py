@@ -49,6 +49,31 @@ def test_every_setting_arrives():
     )  # fmt: skip
 
 
+def test_a_range_of_ports_is_each_of_them():
+    (found,) = parse({"publish": "127.0.0.1:8000-8002:80-82/udp"}).networks
+    assert found.publish == tuple(Port(8000 + n, 80 + n, "udp", "127.0.0.1") for n in range(3))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        ("", "", True),
+        ("", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "192.0.2.2", False),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("0.0.0.0", "::", False),
+        ("::", "2001:db8::1", True),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_two_ports_of_a_number_clash_where_both_would_answer(one, other, clash):
+    ports = [Port(80, inside, "tcp", at) for inside, at in enumerate((one, other), 80)]
+    assert ports[0].clashes(ports[1]) == ports[1].clashes(ports[0]) == clash
+    assert not ports[0].clashes(Port(80, 80, "udp", other))
+    assert not ports[0].clashes(Port(81, 80, "tcp", other))
+
+
 def test_a_container_joins_another():
     assert parse({"mode": "join:web"}).networks[0] == Network("join", "web")
 
@@ -76,6 +101,8 @@ def test_without_a_firewall_there_is_no_masquerade():
         ({"mode": "macvlan"}, "0.link", "mode macvlan needs one"),
         ({"link": "sixteen-letters0"}, "0.link", "is not the name of a network device: 15 characters"),
         ({"link": ""}, "0.link", '"" is not the name of a network device'),
+        ({"name": "lo"}, "0.name", "lo is the loopback device, which stays where it is"),
+        ({"mode": "host-device", "link": "lo"}, "0.link", "lo is the loopback device"),
         ({"name": "eth%d"}, "0.name", '"eth%d" is not the name of a network device'),
         ({"name": "eth1", "1.mtu": "1500"}, "1.name", "two devices can't be eth1"),
         ({"mac": "2:0:0:0:0:1"}, "0.mac", '"2:0:0:0:0:1" is not an address such as 02:00:5e:10:00:01'),
@@ -108,6 +135,11 @@ def test_without_a_firewall_there_is_no_masquerade():
         ({"publish": "80:80", "firewall": "false"}, "0.publish", "needs rules of a firewall"),
         ({"publish": "80:80 80:81"}, "0.publish", "tcp port 80 is published twice"),
         ({"publish": "80:80", "1.publish": "80:81"}, "1.publish", "tcp port 80 is published twice"),
+        ({"publish": "80:80 127.0.0.1:80:81"}, "0.publish", "tcp port 80 is published twice"),
+        ({"publish": "80-82:80-81"}, "0.publish", "3 ports of the host are not 2 inside"),
+        ({"publish": "82-80:82-80"}, "0.publish", '"82-80:82-80" is not [ADDRESS:]PORT:PORT'),
+        ({"publish": "1-:1-"}, "0.publish", '"1-:1-" is not [ADDRESS:]PORT:PORT'),
+        ({"publish": "1-257:1-257"}, "0.publish", "257 ports are more than 256"),
         ({"files": "/etc"}, "files", '"/etc" is not a directory of the bundle'),
         ({"files": "a/../.."}, "files", '"a/../.." is not a directory of the bundle'),
         ({"dns": "dns.example.org"}, "dns", '"dns.example.org" is not an IP address'),
