@@ -4,8 +4,8 @@
     ocipy-hook-network --collect            take away what containers that are dead have left
 
 The state of the container comes on stdin.  Each KEY is one of the annotations io.ocipy.network.KEY, which are
-read as well: what an argument says no annotation changes.  state=DIR is where claims are kept, and is no
-annotation.
+read as well: what an argument says no annotation changes.  Two are no annotations: state=DIR is where claims
+are kept, annotations=false has annotations say nothing at all.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def main(words, stdin):
         return
     arguments = dict(map(_pair, (word for word in words if word != "--collect")))
     directory = arguments.pop("state", None)
+    heeds = _heeds(arguments)
     place = (directory,) if directory else ()
     from ocipy_network import build
 
@@ -38,7 +39,8 @@ def main(words, stdin):
     if verb == "tear down":
         build.tear_down(state, *place)
     elif verb:
-        build.set_up(state, settings(state.get("annotations") or {}, arguments), *place)
+        said = state["annotations"] if heeds else {}
+        build.set_up(state, settings(said, arguments), *place)
     else:
         raise UsageError(
             f"a container that is {state['status']} can't be given networks, nor be robbed of them"
@@ -54,6 +56,14 @@ def settings(annotations, arguments):
     except network.Fault as fault:
         source = "argument " if _numbered(fault.key) in arguments else network.PREFIX
         raise UsageError(f"{source}{fault.key}: {fault}") from None
+
+
+def _heeds(arguments):
+    """Are annotations listened to?"""
+    text = arguments.pop("annotations", "true")
+    if text not in ("true", "false"):
+        raise UsageError(f'argument annotations: "{text}" is not one of true, false')
+    return text == "true"
 
 
 def _numbered(key):
@@ -72,10 +82,15 @@ def _state(data):
     if not data:
         raise UsageError("needs the state of a container on stdin; see --help")
     state = jsontext.parse(data, "state")
-    kinds = {"id": str, "status": str, "bundle": str}
-    if not isinstance(state, dict) or any(type(state.get(name)) is not kind for name, kind in kinds.items()):
-        raise UsageError("what is on stdin is not the state of a container")
-    return {"pid": 0, **state}
+    kinds = {"id": str, "status": str, "bundle": str, "pid": int, "annotations": dict}
+    usual = {"pid": 0, "annotations": {}}
+    if isinstance(state, dict):
+        state = {**usual, **{key: value for key, value in state.items() if value is not None}}
+        if all(type(state.get(name)) is kind for name, kind in kinds.items()) and all(
+            isinstance(text, str) for text in state["annotations"].values()
+        ):
+            return state
+    raise UsageError("what is on stdin is not the state of a container")
 
 
 def run():

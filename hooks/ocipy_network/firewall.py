@@ -82,6 +82,19 @@ def _within(place, network, operator=EQUAL):
     return (load, mask, *_compare(network.network_address.packed, operator))
 
 
+def _alone(interface):
+    """The network that has one address only."""
+    return ipaddress.ip_network(interface.ip)
+
+
+def _from(network):
+    return _version(network.version) + _within(SOURCE, network)
+
+
+def _to(interface):
+    return _version(interface.version) + _within(DESTINATION, _alone(interface))
+
+
 def _version(version):
     return _meta(META_NFPROTO, bytes([FAMILY[version]]))
 
@@ -112,34 +125,51 @@ def rules(bridges, attachments):
     bridges:     {name: Bridge}
     attachments: of all containers; those without a firewall count for nothing
     """
-    guarded = [one for one in attachments if one.mode == "bridge" and one.firewall]
+    attached = [one for one in attachments if one.mode == "bridge"]
+    guarded = [one for one in attached if one.firewall]
     made = []
     for name in sorted({one.link for one in guarded}):
-        made += _of_bridge(bridges[name], [one for one in guarded if one.link == name])
+        # A bridge of others has others on it, and what has no firewall is to have none.
+        whole = bridges[name].made and all(one.firewall for one in attached if one.link == name)
+        made += _of_bridge(bridges[name], [one for one in guarded if one.link == name], whole)
     for one in guarded:
         for text in one.publish:
             made += _of_port(port(text), one)
     return made
 
 
-def _of_bridge(bridge, attachments):
+def _of_bridge(bridge, attachments, whole):
+    """whole: are these all that is on the bridge?"""
     into = _device(META_OIFNAME, bridge.name)
+    networks = [ipaddress.ip_interface(text).network for text in (bridge.ipv4, bridge.ipv6) if text]
+    containers = [ipaddress.ip_interface(text) for one in attachments for text in (*one.ipv4, *one.ipv6)]
     # Forged ones, that is: what was asked for from there is still addressed to the bridge's own address.
     forged = _version(4) + _device(META_IIFNAME, bridge.name) + _within(DESTINATION, LOOPBACK)
     yield "guard", forged + _verdict(DROP)
     yield "forward", into + _any_of(CT_STATE, STATE_ESTABLISHED_RELATED) + _verdict(ACCEPT)
     yield "forward", into + _any_of(CT_STATUS, STATUS_DNAT) + _verdict(ACCEPT)
-    yield "forward", into + _device(META_IIFNAME, bridge.name, UNEQUAL) + _verdict(DROP)
+    from_elsewhere = into + _device(META_IIFNAME, bridge.name, UNEQUAL)
+    for whom in [()] if whole else [_to(one) for one in containers]:
+        yield "forward", from_elsewhere + whom + _verdict(DROP)
     # 127.0.0.1 means another host to the container.
     yield "masquerade", _version(4) + into + _within(SOURCE, LOOPBACK) + MASQUERADE
-    for text in filter(None, (bridge.ipv4, bridge.ipv6)):
-        network = ipaddress.ip_interface(text).network
-        inside = _version(network.version) + _within(SOURCE, network)
-        # A neighbour's answer would go straight to who asked, who has asked somebody else.
-        yield "masquerade", inside + into + _any_of(CT_STATUS, STATUS_DNAT) + MASQUERADE
-        if any(one.masquerade for one in attachments):
-            outside = _within(DESTINATION, network, UNEQUAL)
-            yield "masquerade", inside + _device(META_OIFNAME, bridge.name, UNEQUAL) + outside + MASQUERADE
+    # A neighbour's answer would go straight to who asked, who has asked somebody else.
+    neighbours = [_from(network) for network in networks]
+    if not whole:
+        neighbours = [_from(one.network) + _within(DESTINATION, _alone(one)) for one in containers]
+    for asked in neighbours:
+        yield "masquerade", asked + into + _any_of(CT_STATUS, STATUS_DNAT) + MASQUERADE
+    for who, network in _masqueraded(networks, attachments, whole):
+        outside = _device(META_OIFNAME, bridge.name, UNEQUAL) + _within(DESTINATION, network, UNEQUAL)
+        yield "masquerade", _from(who) + outside + MASQUERADE
+
+
+def _masqueraded(networks, attachments, whole):
+    """(who, the network that they are in): a range as a whole, if all that is in it is to be."""
+    if whole and all(one.masquerade for one in attachments):
+        return [(network, network) for network in networks]
+    texts = [text for one in attachments if one.masquerade for text in (*one.ipv4, *one.ipv6)]
+    return [(_alone(one), one.network) for one in map(ipaddress.ip_interface, texts)]
 
 
 def _of_port(published, attachment):
@@ -149,7 +179,8 @@ def _of_port(published, attachment):
         target = ipaddress.ip_interface(text).ip
         if only and only.version != target.version:
             continue
-        host = _within(DESTINATION, ipaddress.ip_network(only)) if only else _to_this_host()
+        any_address = not only or only.is_unspecified
+        host = _to_this_host() if any_address else _within(DESTINATION, ipaddress.ip_network(only))
         asked = (
             *_version(target.version),
             *host,

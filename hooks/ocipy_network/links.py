@@ -132,16 +132,11 @@ class Links:
         """
         self._do(f"let {name} hear itself", self.ip.brport, "set", index=self.index(name), mode=1)
 
-    def macvlan(self, attachment, parent, namespace, born=True):
-        """As `veth`, for a device that shares another one's wire."""
+    def macvlan(self, attachment, parent, namespace):
+        """A device inside that shares another one's wire.  Any kernel has it born there."""
         make = {"kind": "macvlan", "link": parent, "macvlan_mode": attachment.macvlan, **_looks(attachment)}
         what = f"make {attachment.name} on {attachment.link}"
-        inside = {"ifname": attachment.name, "net_ns_fd": namespace}
-        if born and self._do(what, self.ip.link, "add", fine=CAN_NOT, **make, **inside):
-            return
-        temporary = f"voc{os.getpid()}"
-        self._do(what, self.ip.link, "add", **make, ifname=temporary)
-        self.move(temporary, attachment.name, namespace)
+        self._do(what, self.ip.link, "add", **make, ifname=attachment.name, net_ns_fd=namespace)
 
     def move(self, device, name, namespace):
         """Move a device into another network namespace and rename it there, which is one step."""
@@ -159,6 +154,11 @@ class Links:
         if index is not None:
             gone = (errno.ENODEV,)
             self._do(f"remove {name}", self.ip.link, "del", fine=gone, index=index)
+
+    def has(self, name, device):
+        """Is a device still here, one of that number and address?"""
+        found = self.devices().get(name)
+        return found is not None and (found.index, found.mac) == (device.index, device.mac)
 
     def restore(self, attachment):
         """Give a device that came back what it had, unless its name is another's by now."""

@@ -1,4 +1,4 @@
-"""Table `ocipy` in the kernel: replaced as a whole, in one transaction.
+"""A table in the kernel: replaced as a whole, in one transaction.
 
 Messages are made here: the netlink library's waits for an answer to each of them, where only refusals are of
 interest (they are all there when sendto(2) returns), and writes the kind of a route lookup as flags.
@@ -15,7 +15,6 @@ import struct
 from ocipy.linux.syscalls import failed
 from ocipy_network.firewall import CHAINS, NoFirewall
 
-TABLE = "ocipy"
 NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE = ((10 << 8) | verb for verb in (0, 2, 3, 6))  # NFNL_SUBSYS_NFTABLES
 BEGIN, END = 0x10, 0x11  # NFNL_MSG_BATCH_*, of that subsystem
 REQUEST, CREATE, APPEND = 0x1, 0x400, 0x800
@@ -37,16 +36,16 @@ EXPRESSIONS = {
 }
 
 
-def replace(rules):
-    """Make table `ocipy` consist of these rules; without any there is no table."""
+def replace(rules, table="ocipy"):
+    """Make a table consist of these rules; without any there is no table."""
     batch = [("begin", _message(BEGIN, 0, family=0, subsystem=10))]
     # "Delete it if there is one" is: add one, which may be there, and delete it.
-    batch += [_table(NEWTABLE), _table(DELTABLE)]
+    batch += [_table(NEWTABLE, table), _table(DELTABLE, table)]
     if rules:
-        batch.append(_table(NEWTABLE))
+        batch.append(_table(NEWTABLE, table))
         used = {chain for chain, _ in rules}
-        batch += [_chain(name) for name in CHAINS if name in used]
-        batch += [_rule(*rule) for rule in rules]
+        batch += [_chain(table, name) for name in CHAINS if name in used]
+        batch += [_rule(table, *rule) for rule in rules]
     batch.append(("end", _message(END, 0, family=0, subsystem=10)))
     _send(batch)
 
@@ -72,20 +71,20 @@ def attribute(number, value):
     return struct.pack("=HH", length, number) + value + bytes(-length % 4)
 
 
-def _table(verb):
-    return f"table {TABLE}", _message(verb, CREATE if verb == NEWTABLE else 0, attribute(1, TABLE))
+def _table(verb, table):
+    return f"table {table}", _message(verb, CREATE if verb == NEWTABLE else 0, attribute(1, table))
 
 
-def _chain(name):
+def _chain(table, name):
     kind, hook, priority = CHAINS[name]
     place = [attribute(1, hook), attribute(2, priority)]
-    body = attribute(1, TABLE) + attribute(3, name) + attribute(4, place) + attribute(7, kind)
+    body = attribute(1, table) + attribute(3, name) + attribute(4, place) + attribute(7, kind)
     return f"chain {name}", _message(NEWCHAIN, CREATE, body)
 
 
-def _rule(chain, expressions):
+def _rule(table, chain, expressions):
     listed = [attribute(1, _expression(name, takes)) for name, takes in expressions]
-    body = attribute(1, TABLE) + attribute(2, chain) + attribute(4, listed)
+    body = attribute(1, table) + attribute(2, chain) + attribute(4, listed)
     return f"a rule of chain {chain}", _message(NEWRULE, CREATE | APPEND, body)
 
 

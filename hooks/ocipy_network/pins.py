@@ -33,7 +33,8 @@ def give_back(path, attachment, links):
         return  # the claim was as far as it got
     try:
         if fstatfs_type(fd) == NSFS_MAGIC:
-            _take_out(fd, attachment)
+            if not links.has(attachment.link, attachment.was):
+                _take_out(fd, attachment)
             links.restore(attachment)
             umount2(path, const.MNT_DETACH)
     finally:

@@ -13,6 +13,7 @@ Files appear by rename.  With the last claim all of it goes.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import socket
 
@@ -34,11 +35,18 @@ def namespace_name():
             return f"netns-inode-{os.stat('/proc/self/ns/net').st_ino}"
 
 
+def table_of(directory):
+    """The name of the table of rules that follow from what lies in a directory: one of its own for each."""
+    if directory == DIRECTORY:
+        return "ocipy"
+    return f"ocipy-{hashlib.sha256(os.fsencode(os.path.realpath(directory))).hexdigest()[:8]}"
+
+
 class Store:
     """The directory of this network namespace, locked: a context manager."""
 
     def __init__(self, directory=DIRECTORY):
-        self.top = directory
+        self.top, self.table = directory, table_of(directory)
         self.path = f"{directory}/{namespace_name()}"
         self._lock = -1
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.hooks.world import PYTHON
+from tests.hooks.world import FETCH, PYTHON
 from tests.kernel.box import until
 
 pytestmark = pytest.mark.kernel
@@ -41,6 +41,9 @@ class Outside:
 
     def ip(self, words):
         return self.run("ip", *words.split())
+
+    def fetch(self, url, seconds=5, status=0):
+        return self.run(PYTHON, "-c", FETCH, url, seconds, status=status)
 
     def serve(self):
         """A server that answers with the address of who asks."""
@@ -105,6 +108,34 @@ def test_poststop_may_come_twice_or_find_nothing(world):
     assert world.left() == []
 
 
+def test_two_directories_of_claims_have_a_table_each(world):
+    one = world.container(mode="bridge", publish="81:80").start()
+    two = world.container(mode="bridge", link="ocipy1", publish="82:80")
+    two.config["hooks"]["createRuntime"][0]["args"][1] += "-2"  # the same object as poststop's
+    two.start()
+    assert all(f"dport {port} dnat" in world.rules() for port in (81, 82))
+    two.delete("--force")
+    assert "dport 81 dnat" in world.rules()
+    one.delete("--force")
+    assert world.left() == []
+
+
+def test_a_container_in_a_user_namespace_has_all_of_it(world):
+    box = world.container(mode="bridge", publish="8080:80")
+    box.config["linux"]["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        box.config["linux"][kind] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    for parent in (*box.bundle.parents, *(world.template / "rootfs").parents):
+        if parent.owner() == "root" and str(parent) != "/":
+            parent.chmod(parent.stat().st_mode | 0o011)
+    box.start()
+    box.serve("hello")
+    assert world.fetch(web("127.0.0.1", 8080)) == "hello\n"
+    assert world.fetch(web(box.address(6))) == "hello\n"
+    box.delete("--force")
+    assert world.left() == []
+
+
 def test_a_bridge_that_somebody_else_made_stays_and_is_not_changed(world):
     world.ip("link add br0 type bridge")
     world.ip("addr add 10.9.0.254/24 dev br0")
@@ -115,6 +146,29 @@ def test_a_bridge_that_somebody_else_made_stays_and_is_not_changed(world):
     assert "default via 10.9.0.254" in box.inside("ip", "route")
     box.delete("--force")
     assert world.ip("-4 -oneline addr show br0") == before
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_others_on_a_bridge_of_others_are_reached_as_before(world, outside, version):
+    """The host is a router between a wire and a bridge: what has nothing to do with containers goes on."""
+    world.ip("link add br0 type bridge")
+    for address in ("10.9.0.254/24", "fd09::fe/64 nodad"):
+        world.ip(f"addr add {address} dev br0")
+    world.ip("link set br0 up")
+    other = world.container(
+        mode="bridge", link="br0", firewall="false", ipv4="10.9.0.9/24", ipv4_gateway="10.9.0.254",
+        ipv6="fd09::9/64", ipv6_gateway="fd09::fe",
+    ).start()  # fmt: skip
+    box = world.container(mode="bridge", link="br0", ipv4_range="10.9.0.0/24", ipv6_range="fd09::/64",
+                          forward="ipv4 ipv6").start()  # fmt: skip
+    outside.ip(
+        f"-{version} route add {'fd09::/64 via 2001:db8::2' if version == 6 else '10.9.0.0/24 via 192.0.2.2'}"
+    )
+    for one in (other, box):
+        one.serve("hello")
+    assert outside.fetch(web(other.address(version))) == "hello\n"
+    assert "timed out" in outside.fetch(web(box.address(version)), 1, status=1)
+    assert other.fetch(web(box.address(version))) == "hello\n"
 
 
 def test_forwarding_is_turned_on_where_asked_and_only_there(world):
@@ -163,17 +217,14 @@ def test_a_published_port_is_reached_from_containers_itself_among_them(world, se
 @pytest.mark.parametrize("address", ["192.0.2.2", "2001:db8::2"])
 def test_from_outside_only_what_is_published_is_reached(world, server, outside, address):
     world.container(mode="bridge", forward="ipv4 ipv6").start()
-    url = web(address, 8080)
-    fetch = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=5).read().decode())"
-    assert outside.run(PYTHON, "-c", fetch) == "hello\n\n"
+    assert outside.fetch(web(address, 8080)) == "hello\n"
     version = 6 if ":" in address else 4
     target = server.address(version)
     outside.ip(f"-{version} route add {target} via {address}")
-    url = web(target)
-    assert "timed out" in outside.run(PYTHON, "-c", fetch.replace(web(address, 8080), url), status=1)
+    assert "timed out" in outside.fetch(web(target), 1, status=1)
     # It is the rules that keep it out, not the way there.
-    world.run("nft", "flush", "chain", "inet", "ocipy", "forward")
-    assert outside.run(PYTHON, "-c", fetch.replace(web(address, 8080), url)) == "hello\n\n"
+    world.nft("flush chain inet {} forward")
+    assert outside.fetch(web(target)) == "hello\n"
 
 
 @pytest.mark.parametrize(("server_at", "host"), [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")])
@@ -199,6 +250,47 @@ def test_a_port_may_be_published_at_one_address_alone(world, outside):
     assert "refused" in world.fetch(web("127.0.0.1", 8081), status=1)
 
 
+def test_a_port_may_be_published_at_all_addresses_of_a_family(world, outside):
+    box = world.container(mode="bridge", publish="0.0.0.0:8080:80,[::]:8081:80").start()
+    box.serve("hello")
+    for address in ("127.0.0.1", "192.0.2.2"):
+        assert world.fetch(web(address, 8080)) == "hello\n"
+        assert "refused" in world.fetch(web(address, 8081), status=1)
+    assert world.fetch(web("2001:db8::2", 8081)) == "hello\n"
+    assert "refused" in world.fetch(web("2001:db8::2", 8080), status=1)
+
+
+#: Answer each datagram with itself and the port that it came to.
+ECHO = (
+    "import select, socket\n"
+    "ports = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2)]\n"
+    "for number, port in enumerate(ports, 5000): port.bind(('::', number))\n"
+    "while True:\n"
+    "    for port in select.select(ports, [], [])[0]:\n"
+    "        data, who = port.recvfrom(100)\n"
+    "        port.sendto(data + b' ' + str(port.getsockname()[1]).encode(), who)\n"
+)
+ASK = (
+    "import socket, sys\n"
+    "(family, *_, where), *_ = socket.getaddrinfo(sys.argv[1], sys.argv[2], type=socket.SOCK_DGRAM)\n"
+    "with socket.socket(family, socket.SOCK_DGRAM) as one:\n"
+    "    one.settimeout(5); one.connect(where); one.send(b'hello'); print(one.recv(100).decode())\n"
+)
+
+
+def test_a_range_of_udp_ports_is_published(world, outside):
+    box = world.container(
+        PYTHON, "-c", ECHO, mode="bridge", forward="ipv4", publish="8000-8001:5000-5001/udp"
+    )
+    box.start()
+    until(lambda: box.inside("ss", "-lun").count(":500") == 2)
+    for number in range(2):
+        answer = f"hello {5000 + number}\n"
+        assert world.run(PYTHON, "-c", ASK, "127.0.0.1", 8000 + number) == answer
+        assert world.run(PYTHON, "-c", ASK, "2001:db8::2", 8000 + number) == answer
+        assert outside.run(PYTHON, "-c", ASK, "192.0.2.2", 8000 + number) == answer
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_two_networks_are_isolated_whoever_forwards(world, server, version):
     other = world.container(mode="bridge", link="ocipy1", forward="ipv4 ipv6").start()
@@ -208,7 +300,7 @@ def test_two_networks_are_isolated_whoever_forwards(world, server, version):
     gateway = other.inside("ip", f"-{version}", "route", "show", "default").split()[2]
     assert other.fetch(web(gateway, 8080)) == "hello\n"
     # And it is the rules that isolate.
-    world.run("nft", "flush", "chain", "inet", "ocipy", "forward")
+    world.nft("flush chain inet {} forward")
     assert other.fetch(web(server.address(version))) == "hello\n"
 
 
@@ -232,7 +324,7 @@ def test_no_container_reaches_what_listens_on_the_hosts_loopback(world, server):
             "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:99/', timeout=1).status)"
         )
         assert "timed out" in server.inside(PYTHON, "-c", fetch, status=1)
-        world.run("nft", "flush", "chain", "inet", "ocipy", "guard")
+        world.nft("flush chain inet {} guard")
         assert server.inside(PYTHON, "-c", fetch) == "200\n"
     finally:
         listening.kill()

@@ -81,7 +81,7 @@ def test_an_inner_end_that_can_not_be_born_inside_is_moved_there(world):
         "two = Attachment('macvlan', 'br0', 'mv0', mac='02:00:00:00:00:06', macvlan='private')\n"
         "links = Links()\n"
         "links.veth(one, links.index('br0'), fd, born=False)\n"
-        "links.macvlan(two, links.index('br0'), fd, born=False)\n"
+        "links.macvlan(two, links.index('br0'), fd)\n"
         "with inside(fd) as inner: inner.configure(one); inner.configure(two)\n"
     )
     try:
@@ -172,6 +172,26 @@ def test_a_lent_device_whose_name_is_taken_meanwhile_gets_another(world, lent):
     (other,) = set(world.links()) - {"lo", "dev0", "dev0-end"}
     assert other.startswith("dev")
     assert not looks(world, "dev0")[3]
+
+
+def test_who_can_not_have_it_loses_nothing_of_its_own(world, lent):
+    """The namespace, which somebody else has made, has a device of that name."""
+    other = world.popen_apart()
+    try:
+        inside = ("nsenter", f"--net=/proc/{other.pid}/ns/net", "ip")
+        world.run(*inside, "link", "add", "dev0", "type", "bridge")
+        before = looks(world, lent)
+        box = world.container(mode="host-device", link="dev0")
+        for namespace in box.config["linux"]["namespaces"]:
+            if namespace["type"] == "network":
+                namespace["path"] = f"/proc/{other.pid}/ns/net"
+        assert "EEXIST" in box.create(status=1)
+        assert looks(world, lent) == before
+        assert "dev0" in world.run(*inside, "link")
+        assert world.left() == []
+    finally:
+        other.kill()
+        other.wait()
 
 
 # ---------------------------------------------------------------- none, join

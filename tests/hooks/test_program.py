@@ -32,6 +32,8 @@ def test_it_says_what_it_is_for():
         ((), "[]", "what is on stdin is not the state of a container"),
         ((), "{", "state: line 1 column 2: expected a key"),
         ((), {**STATE, "id": 1}, "what is on stdin is not the state of a container"),
+        ((), {**STATE, "pid": "self"}, "what is on stdin is not the state of a container"),
+        ((), {**STATE, "annotations": {"a": 1}}, "what is on stdin is not the state of a container"),
         (("bridge",), STATE, '"bridge" is not KEY=VALUE'),
         (("mode=nat",), {**STATE, "status": "creating"}, 'argument 0.mode: "nat" is not one of bridge'),
         ((), {**STATE, "status": "creating", "annotations": {"io.ocipy.network.mtu": "1"}},
@@ -65,21 +67,6 @@ def test_what_an_argument_says_no_annotation_changes(world):
     assert "mtu 1400" in box.inside("ip", "link", "show", "eth0")
 
 
-def test_without_pyroute2_it_says_what_is_missing(tmp_path):
-    """`none` needs nothing of it."""
-    script = f"import sys; sys.path[:0] = {PATHS!r}; from ocipy_network.__main__ import run; run()"
-    bare = (os.path.realpath(sys.executable), "-ISB", "-c", script)
-    state = {**STATE, "status": "creating", "pid": os.getpid()}
-    done = call(tmp_path, "mode=bridge", state=json.dumps(state), program=bare)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "ocipy-hook-network: needs pyroute2, which is not installed: pip install 'ocipy[network]'\n"
-    )
-    assert call(tmp_path, "mode=none", state=json.dumps(state), program=bare).returncode == 0
-    assert call(tmp_path, state=json.dumps({**state, "status": "stopped"}), program=bare).returncode == 0
-    assert not os.listdir(tmp_path)
-
-
 @pytest.fixture
 def creating(world):
     """The state of a container that is being made: a process in a network namespace of its own."""
@@ -87,6 +74,51 @@ def creating(world):
     yield {**STATE, "status": "creating", "pid": holder.pid}
     holder.kill()
     holder.wait()
+
+
+@pytest.mark.kernel
+def test_annotations_may_be_left_out_of_account(world, creating):
+    annotations = {"io.ocipy.network.1.mode": "host-device", "io.ocipy.network.1.link": "nope"}
+    state = {**creating, "annotations": annotations}
+    assert "no network device nope" in world.hook(state, "mode=none", "mode=bridge", status=1)
+    world.hook(state, "mode=bridge", "annotations=false")
+    world.hook({**state, "status": "stopped"})
+    assert '"no" is not one of true, false' in world.hook(state, "annotations=no", status=1)
+    assert world.left() == []
+
+
+@pytest.mark.kernel
+def test_without_pyroute2_it_says_what_is_missing(world, creating):
+    """`none` needs nothing of it."""
+    script = f"import sys; sys.path[:0] = {PATHS!r}; from ocipy_network.__main__ import run; run()"
+    bare = (os.path.realpath(sys.executable), "-ISB", "-c", script)
+    for words, status in ((["mode=bridge"], 1), (["mode=none"], 0)):
+        said = world.run(*bare, f"state={world.claims}", *words, input=json.dumps(creating), status=status)
+        assert said == (
+            "ocipy-hook-network: needs pyroute2, which is not installed: pip install 'ocipy[network]'\n"
+            if status
+            else ""
+        )
+    world.run(*bare, f"state={world.claims}", input=json.dumps({**creating, "status": "stopped"}))
+    assert world.left() == []
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("mode", ["bridge", "none", "join:other"])
+def test_a_container_in_the_hosts_network_is_given_none(world, mode):
+    box = world.container(mode=mode)
+    namespaces = box.config["linux"]["namespaces"]
+    namespaces.remove(next(one for one in namespaces if one["type"] == "network"))
+    box.config["mounts"] = [one for one in box.config["mounts"] if one["type"] != "sysfs"]
+    assert "the container has no network namespace of its own" in box.create(status=1)
+    assert world.left() == []
+
+
+@pytest.mark.kernel
+def test_a_container_that_asks_for_nothing_may_have_the_hosts_network(world, creating):
+    world.hook({**creating, "pid": world.process.pid})
+    world.hook({**creating, "status": "stopped"})
+    assert world.left() == []
 
 
 @pytest.mark.kernel

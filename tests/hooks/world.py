@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from ocipy.cli import network
+from ocipy_network.store import table_of
 from tests.conftest import TREE
 from tests.kernel.box import until
 
@@ -86,6 +87,10 @@ class World:
     def links(self):
         """Names of devices."""
         return [link["ifname"] for link in json.loads(self.ip("-json link"))]
+
+    def nft(self, command):
+        """{} in it is the table of this host's claims."""
+        return self.run("nft", command.format(table_of(str(self.claims))))
 
     def rules(self):
         return self.run("nft", "--numeric-priority", "list", "ruleset")
