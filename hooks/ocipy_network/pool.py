@@ -17,6 +17,7 @@ from ocipy_network.claims import Attachment, Bridge
 IPV4_POOL = ipaddress.ip_network("10.176.0.0/12")
 IPV4_BRIDGE = 20
 FAMILIES = ("ipv4", "ipv6")
+IPV6_MTU = 1280  # at least: RFC 8200, section 5
 
 
 class Host:
@@ -150,6 +151,9 @@ class _Chooser:
         mtu = network.mtu
         if self.bridge and not self.bridge.made and not mtu:
             mtu = device.mtu
+        if 0 < mtu < IPV6_MTU and (ipv6 or (self.bridge and self.bridge.ipv6)):
+            # A bridge has the mtu of its smallest port, and with less would lose the addresses of all on it.
+            raise OcipyError(f"mtu={mtu}: IPv6, which {network.link} has, needs {IPV6_MTU}")
         self._published({4: ipv4, 6: ipv6})
         return Attachment(
             mode=network.mode,

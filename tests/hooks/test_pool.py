@@ -80,6 +80,15 @@ def test_the_address_of_the_bridge_itself_is_not_to_be_had():
             attach(ON_BRIDGE.replace(**said))
 
 
+def test_a_packet_of_ipv6_fits_through_each_port_of_a_bridge():
+    """A bridge has the mtu of its smallest port, and below 1280 the kernel takes IPv6 from it."""
+    for ipv6 in (Family(), Family(())):
+        with pytest.raises(OcipyError, match="mtu=1279: IPv6, which ocipy0 has, needs 1280"):
+            attach(ON_BRIDGE.replace(mtu=1279, ipv6=ipv6))
+    assert attach(ON_BRIDGE.replace(mtu=1280))[0].mtu == 1280
+    assert attach(ON_BRIDGE.replace(mtu=68), bridges=[BRIDGE.replace(ipv6="")])[0].mtu == 68
+
+
 def test_the_mac_is_that_of_the_address():
     assert attach(ON_BRIDGE)[0].mac == "02:0c:0a:b0:00:02"
     without = attach(ON_BRIDGE.replace(ipv4=Family(())))[0].mac
