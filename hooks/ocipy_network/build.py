@@ -119,17 +119,21 @@ class Work:
         return pool.attach(settings, bytes.fromhex(key), self.bridges, self.claims.values(), host)
 
     def _joined(self, target, pid):
-        """That the container is in another's network namespace is config.json's doing: it is checked."""
+        """The id of who has the networks of a container that is joined, which may have joined it itself.
+
+        That the container is in another's network namespace is config.json's doing: it is checked.
+        """
         theirs = [claim for claim in self.claims.values() if claim.id == target]
         if not theirs:
             raise OcipyError(f"there is no container {target} that has this hook as well")
-        if not any(holders.same_namespace(pid, claim.pid) for claim in theirs):
+        shared = next((claim for claim in theirs if holders.same_namespace(pid, claim.pid)), None)
+        if shared is None:
             path = f"{self.store.top}/join/{target}"
             raise OcipyError(
                 f"the container is not in the network namespace of {target}: "
                 f"config.json's namespace of type network needs the path {path}"
             )
-        return target
+        return shared.joins or target
 
     # ------------------------------------------------------------ build
 

@@ -219,15 +219,17 @@ def test_a_container_joins_another(world, mode):
 
 
 def test_a_network_outlives_its_first_holder_while_somebody_shares_it(world):
-    first = world.container(mode="bridge").start()
-    second = world.container(mode=f"join:{first.id}")
-    second.joins(first)
-    second.start()
-    second.serve("hello")
-    first.kill()
+    boxes = [world.container(mode="bridge").start()]
+    for _ in range(2):  # the last one joins who has joined
+        boxes.append(world.container(mode=f"join:{boxes[-1].id}"))
+        boxes[-1].joins(boxes[-2])
+        boxes[-1].start()
+    boxes[-1].serve("hello")
+    for box in boxes[:-1]:
+        box.kill()
     world.collect()
     assert world.fetch("http://10.176.0.2/") == "hello\n"
-    second.kill()
+    boxes[-1].kill()
     world.collect()
     assert world.left() == []
 
