@@ -83,7 +83,7 @@ class Links:
     def routes(self):
         """The networks that are routed anywhere, but for default routes."""
         found = set()
-        for route in self.ip.get_routes(family=INET):
+        for route in (*self.ip.get_routes(family=INET), *self.ip.get_routes(family=INET6)):
             text = route.get_attr("RTA_DST")
             if text and route["dst_len"]:
                 found.add(ipaddress.ip_network(f"{text}/{route['dst_len']}", strict=False))

@@ -53,6 +53,8 @@ def bridge(network, known, host):
         _agrees(network, found)
         return found
     mac = ":".join(["02", *(f"{byte:02x}" for byte in digest(name, host.machine.hex())[:5])])
+    for family in FAMILIES:
+        _is_free(f"{family}.range", getattr(network, family).range, host)
     ipv4 = network.ipv4.range or _free_range(known, host, name)
     ipv6 = network.ipv6.range
     if ipv6 and not host.ipv6:
@@ -92,6 +94,16 @@ def _foreign(network, device, known):
     if not found and network.ipv4.addresses is None and network.ipv6.addresses is None:
         raise OcipyError(f"bridge {network.link} is somebody else's: say ipv4.range, or addresses, or none")
     return Bridge(network.link, False, **found)
+
+
+def _is_free(key, text, host):
+    """A range may be a part of what the host has a route to, but not the other way round."""
+    if not text:
+        return
+    wanted = ipaddress.ip_network(text)
+    for route in sorted(host.routes, key=str):
+        if route.version == wanted.version and route.prefixlen and route.subnet_of(wanted):
+            raise OcipyError(f"{key}: {wanted} is not free: the host has a route to {route}")
 
 
 def _free_range(known, host, name):

@@ -120,7 +120,7 @@ class Store:
 
     def offer(self, id, pid):
         """Let others find the network namespace of a container by its id."""
-        if "/" in id:
+        if not _is_name(id):
             return
         temporary = f"{self.path}/.join"
         _unlink(temporary)
@@ -134,8 +134,12 @@ class Store:
                 continue  # whoever is the last of another network namespace has removed the directory
 
     def withdraw(self, id, pid):
-        if "/" not in id and _readlink(f"{self.top}/join/{id}") == f"/proc/{pid}/ns/net":
+        if _is_name(id) and _readlink(f"{self.top}/join/{id}") == f"/proc/{pid}/ns/net":
             _unlink(f"{self.top}/join/{id}")
+
+
+def _is_name(id):
+    return "/" not in id and id not in ("", ".", "..")
 
 
 def _unlink(path):

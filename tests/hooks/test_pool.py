@@ -176,6 +176,23 @@ def test_ranges_are_those_that_were_asked_for():
 
 
 @pytest.mark.parametrize(
+    ("family", "text", "route", "wider"),
+    [
+        ("ipv4", "10.1.0.0/24", "10.1.0.0/24", "10.0.0.0/8"),
+        ("ipv4", "10.0.0.0/8", "10.1.0.1/32", "8.0.0.0/6"),
+        ("ipv6", "fd01::/64", "fd01::/80", "fd00::/8"),
+    ],
+)
+def test_a_range_of_which_the_host_has_a_part_elsewhere_is_refused(family, text, route, wider):
+    wanted = ON_BRIDGE.replace(**{family: Family(range=text)})
+    with pytest.raises(
+        OcipyError, match=f"{family}.range: {text} is not free: the host has a route to {route}"
+    ):
+        pool.bridge(wanted, {}, host(["0.0.0.0/0", "::/0", route]))
+    assert pool.bridge(wanted, {}, host(["0.0.0.0/0", wider]))
+
+
+@pytest.mark.parametrize(
     ("network", "known", "on", "message"),
     [
         (ON_BRIDGE.replace(ipv4=Family(range="10.1.0.0/24")), {"ocipy0": BRIDGE}, host(),

@@ -122,6 +122,16 @@ def test_a_container_that_asks_for_nothing_may_have_the_hosts_network(world, cre
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("id", [".", "..", "a/b", "/etc/a"])
+def test_an_id_that_is_the_name_of_no_file_makes_none(world, creating, id):
+    world.hook({**creating, "id": id}, "mode=bridge")
+    assert os.listdir(world.claims) != []
+    assert not list(world.claims.glob("join/*"))
+    world.hook({**creating, "id": id, "status": "stopped"})
+    assert world.left() == []
+
+
+@pytest.mark.kernel
 def test_what_is_refused_when_half_of_it_is_decided_leaves_nothing(world, creating):
     said = world.hook(creating, "mode=bridge", "1.mode=macvlan", "1.link=nope", status=1)
     assert said == "ocipy-hook-network: there is no network device nope\n"
