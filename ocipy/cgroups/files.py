@@ -41,7 +41,7 @@ def write(path: str, value: str) -> None:
     except OSError as error:
         raise failed(error, "open", path) from None
     try:
-        os.write(fd, value.encode())
+        os.write(fd, os.fsencode(value))
     except OSError as error:
         raise failed(error, "write", path, value) from None
     finally:

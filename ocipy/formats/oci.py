@@ -6,6 +6,10 @@ from ocipy.errors import ConfigError, Problem
 from ocipy.linux import os
 from ocipy.spec import Spec, jsontext
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ocipy.spec.origin import Note
+
 NAME = "oci"
 FILE = "config.json"
 
@@ -33,9 +37,11 @@ def load(directory: str) -> tuple[Spec, tuple[str, ...]]:
     return Spec(data, FILE), ()
 
 
-def dump(spec: Spec) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def dump(spec: Spec) -> tuple[dict[str, bytes], tuple[Note, ...]]:
     """config.json as other runtimes write it."""
-    return {FILE: jsontext.dump(spec.data, 4).encode() + b"\n"}, ()
+    from ocipy.formats.tree import bytes_refused
+
+    return {FILE: jsontext.dump(spec.data, 4).encode() + b"\n"}, tuple(bytes_refused(spec.data))
 
 
 def exists(directory: str, name: str) -> bool:
@@ -48,7 +54,7 @@ def read(directory: str, name: str) -> bytes:
 
     The size is checked before and while reading: a file may grow, and in procfs sizes are 0.
     """
-    path = f"{directory}/{name}"
+    path = f"{directory.rstrip('/')}/{name}"
     try:
         fd = os.open(path, _FLAGS)
     except FileNotFoundError:

@@ -6,7 +6,7 @@ from ocipy.errors import ConfigError, Problem
 from ocipy.spec import jsontext
 from ocipy.spec.findings import at as pointer_at
 from ocipy.spec.jsonlines import line_of, lines
-from ocipy.spec.origin import Note
+from ocipy.spec.origin import REFUSED, Note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,6 +167,18 @@ class Node:
         pointer = self.at(*steps)
         place = self.place(*steps) if self.source.place(pointer) else ""
         return ConfigError(Problem(pointer, message, "type", place), self.source.name)
+
+
+def bytes_refused(value: Any, pointer: str = "") -> Iterator[Note]:
+    """A note for each string below that is not UTF-8, as those of files that are no JSON may be."""
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= char < "\ue000" for char in value):
+            yield Note(pointer, "", REFUSED, "is not UTF-8, and JSON has to be")
+        return
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in pairs:
+        yield from bytes_refused(key, pointer_at(pointer, key))
+        yield from bytes_refused(below, pointer_at(pointer, key))
 
 
 class Building:

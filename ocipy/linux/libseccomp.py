@@ -81,7 +81,7 @@ def path():
 
 def arch(name):
     """The token of an architecture (AUDIT_ARCH_*, but for x32), 0 for one that this libseccomp lacks."""
-    return _library.seccomp_arch_resolve_name(name.encode())
+    return _library.seccomp_arch_resolve_name(name.encode("utf-8", "surrogateescape"))
 
 
 def native() -> int:
@@ -91,7 +91,7 @@ def native() -> int:
 
 def number(token, name):
     """The number of a system call on an architecture; negative for one that it has not."""
-    return _library.seccomp_syscall_resolve_name_arch(token, name.encode())
+    return _library.seccomp_syscall_resolve_name_arch(token, name.encode("utf-8", "surrogateescape"))
 
 
 def name(token: int, number: int) -> str:

@@ -115,7 +115,7 @@ def _is_identifier(text: str) -> bool:
 def _uts_name(kind: str, name: str, namespaces: set[str], found: Findings) -> None:
     if name and "uts" not in namespaces:
         found.problem(f"{kind}-without-uts", "needs a uts namespace", f"/{kind}")
-    if len(name.encode()) > MAX_UTS_NAME:
+    if len(name.encode("utf-8", "surrogateescape")) > MAX_UTS_NAME:
         found.problem(f"{kind}-length", f"is longer than {MAX_UTS_NAME} bytes", f"/{kind}")
 
 

@@ -249,7 +249,8 @@ def _is_device_name(name: str) -> bool:
 
     The kernel would find out when the device has left the host.
     """
-    short = 0 < len(name.encode()) <= MAX_DEVICE_NAME and "%" not in name.replace("%d", "", 1)
+    size = len(name.encode("utf-8", "surrogateescape"))
+    short = 0 < size <= MAX_DEVICE_NAME and "%" not in name.replace("%d", "", 1)
     return short and name not in (".", "..") and not any(c in "/:" or c.isspace() for c in name)
 
 

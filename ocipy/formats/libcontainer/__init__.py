@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
 from ocipy.formats import oci
-from ocipy.formats.tree import Building, Node, Source
+from ocipy.formats.tree import Building, Node, Source, bytes_refused
 from ocipy.spec import Spec, jsontext
 from ocipy.spec.origin import LOSSY
 
@@ -70,7 +70,8 @@ def dump(spec: Spec) -> tuple[dict[str, bytes], tuple[Note, ...]]:
 
     config, notes = write.write(spec)
     files = {FILE: config, process.FILE: process.write(spec.data)}
-    return {name: jsontext.dump(value, 4).encode() + b"\n" for name, value in files.items()}, notes
+    written = {name: jsontext.dump(value, 4).encode() + b"\n" for name, value in files.items()}
+    return written, (*notes, *bytes_refused(spec.data))
 
 
 def _document(directory: str, name: str) -> tuple[dict[str, Any], bytes]:

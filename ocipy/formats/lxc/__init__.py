@@ -48,7 +48,7 @@ def load(directory: str, host: Host | None = None) -> tuple[Spec, tuple[Note, ..
     mounts.load(draft)
     root.load_terminals(draft)
     # What LXC mounts is not for the host to see; the host's mounts may still arrive.
-    draft.set("/linux/rootfsPropagation", "rslave")
+    draft.set("/linux/rootfsPropagation", "rslave", namespaces.chosen(draft))
     cgroups.load(draft)
     net.load(draft)
     hooks.load(draft)

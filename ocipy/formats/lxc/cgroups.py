@@ -7,7 +7,8 @@ property that says exactly the same.
 
 from __future__ import annotations
 
-from ocipy.formats.lxc.grammar import is_number
+from ocipy.formats.lxc.draft import escaped
+from ocipy.formats.lxc.grammar import c_number, is_number
 from ocipy.formats.lxc.values import integer, size
 
 TYPE_CHECKING = False
@@ -186,7 +187,7 @@ def _limit_v1(draft: Draft, entry: Entry, name: str) -> None:
         )
     elif name == "rdma.max":
         device, *pairs = entry.value.split() or [""]
-        draft.set(f"{at}/rdma/{device}", _rdma(entry, pairs), entry)
+        draft.set(f"{at}/rdma/{escaped(device)}", _rdma(entry, pairs), entry)
     else:
         draft.lossy(entry, f"no property of OCI sets {name}")
 
@@ -203,7 +204,7 @@ def _limit_v2(draft: Draft, entry: Entry, name: str) -> None:
     else:
         before = (draft.get(f"{at}/unified") or {}).get(name)
         value = entry.value if before is None else f"{before}\n{entry.value}"
-        draft.set(f"{at}/unified/{name}", value, entry)
+        draft.set(f"{at}/unified/{escaped(name)}", value, entry)
 
 
 def _about_device(draft: Draft, entry: Entry, pointer: str, name: str) -> None:
@@ -234,6 +235,6 @@ def _rdma(entry: Entry, pairs: list[str]) -> dict[str, int]:
 def _number(entry: Entry, text: str) -> int:
     """As the kernel reads a class id: 0x100001, too."""
     try:
-        return int(text, 0)
+        return c_number(text)
     except ValueError:
         raise entry.problem(f'"{text}" is not a number') from None

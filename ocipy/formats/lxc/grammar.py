@@ -72,10 +72,12 @@ def unquoted(value: str) -> str:
 def line(key: str, value: str) -> str:
     """The line that `entries` reads as this key and value, without its end.
 
-    Raises ValueError for a value that no line can hold.
+    Raises ValueError for a key or a value that no line can hold: part of a key may come from a config.json.
     """
-    if any(end in value for end in "\n\r\0"):
+    if any(end in key + value for end in "\n\r\0"):
         raise ValueError("a value of LXC is a single line")
+    if "=" in key or key != key.strip(BLANKS):
+        raise ValueError(f"{key!r} can't be a key of LXC")
     text = value
     if value != unquoted(value.strip(BLANKS)):
         text = f'"{value}"'
@@ -85,6 +87,18 @@ def line(key: str, value: str) -> str:
 def is_number(text: str) -> bool:
     """Is it a whole number from 0 up, of no more digits than 2^64 has?"""
     return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def c_number(text: str) -> int:
+    """A whole number from 0 up as C has it.  Raises ValueError for anything else.
+
+    >>> c_number("10"), c_number("0x10"), c_number("010")
+    (10, 16, 8)
+    """
+    digits, base = (text[2:], 16) if text[:2] in ("0x", "0X") else (text, 8 if text[:1] == "0" else 10)
+    if not (digits.isascii() and digits.isalnum() and len(digits) <= 22):
+        raise ValueError(f'"{text}" is not a number')
+    return int(digits, base)
 
 
 def words(value: str) -> list[str]:

@@ -59,6 +59,11 @@ def load(draft: Draft) -> None:
         draft.add("/linux/namespaces", namespace, shared.get(kind) or clone or keep)
 
 
+def chosen(draft: Draft) -> Entry | None:
+    """The line that says which namespaces there are, if one does."""
+    return draft.config.last("lxc.namespace.clone") or draft.config.last("lxc.namespace.keep")
+
+
 def has_network(draft: Draft) -> bool:
     """Whether the container has a network namespace: not if all that it has is the host's."""
     types = [entry.value for entry in draft.config.below("lxc.net.") if entry.key.endswith(".type")]

@@ -51,6 +51,22 @@ def test_every_property_has_a_place(tmp_path):
     assert spec.place("/linux/cgroupsPath") == "config: implied /linux/cgroupsPath"
 
 
+def test_bytes_that_are_no_text_are_values_as_any_others(tmp_path):
+    lines = ["lxc.uts.name = \udcff", "lxc.environment = A=\udcff", "lxc.net.0.type = phys"]
+    data = made.data(tmp_path, *lines, "lxc.net.0.link = eth9", "lxc.net.0.name = \udcff")
+    assert (data["hostname"], data["process"]["env"][0]) == ("\udcff", "A=\udcff")
+    assert not validate(data)[0]
+
+
+def test_without_a_mount_namespace_it_is_the_line_that_says_so_which_is_wrong(tmp_path):
+    for key, value in (("clone", "pid"), ("keep", "mnt")):
+        spec, _ = made.load(tmp_path, f"lxc.namespace.{key} = {value}")
+        (problem,) = validate(spec.data)[0]
+        assert str(spec.located(problem)).startswith(
+            f"config:2: lxc.namespace.{key}: needs a mount namespace"
+        )
+
+
 # ---------------------------------------------------------------- devices and limits
 
 
@@ -119,6 +135,7 @@ V1_LINES = {
     "hugetlb.2MB.limit_in_bytes = 4M": {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}]},
     "net_cls.classid = 0x100001": {"network": {"classID": 0x100001}},
     "net_prio.ifpriomap = eth0 5": {"network": {"priorities": [{"name": "eth0", "priority": 5}]}},
+    "rdma.max = a/b hca_handle=2": {"rdma": {"a/b": {"hcaHandles": 2}}},
     "rdma.max = mlx4_0 hca_handle=2 hca_object=max": {"rdma": {"mlx4_0": {"hcaHandles": 2}}},
 }
 
@@ -132,6 +149,7 @@ def test_a_file_of_cgroup_v1_is_a_property(tmp_path, line):
 V2_LINES = {
     "memory.max = 64M": {"memory": {"limit": 64 << 20}},
     "memory.high = 32M": {"unified": {"memory.high": "32M"}},
+    "memory.a/b = 1": {"unified": {"memory.a/b": "1"}},
     "cpu.max = 50000 100000": {"cpu": {"quota": 50000, "period": 100000}},
     "cpu.max = max 100000": {"cpu": {"quota": -1, "period": 100000}},
     "cpu.weight = 50": {"unified": {"cpu.weight": "50"}},
