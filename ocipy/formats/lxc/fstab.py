@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from ocipy.formats.lxc.grammar import words
 from ocipy.record import Record
+
+#: What can't stand in a field as it is.  LXC reads lines by getmntent(3), to which no other number is one.
+_ESCAPES = {"\\": r"\134", " ": r"\040", "\t": r"\011", "\n": r"\012"}
+_CHARACTERS = {escape: char for char, escape in _ESCAPES.items()} | {"\\\\": "\\"}
 
 
 class Line(Record):
@@ -21,7 +26,7 @@ class Line(Record):
 
 def parse(text: str) -> Line | None:
     """A line; None for one that is empty or a comment.  Raises ValueError for less than three fields."""
-    fields = text.split()
+    fields = words(text)
     if not fields or fields[0].startswith("#"):
         return None
     if len(fields) < 3:
@@ -32,8 +37,7 @@ def parse(text: str) -> Line | None:
 
 
 def _escape(field: str) -> str:
-    """Blanks and backslashes as octal numbers: getmntent(3)."""
-    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\#" else c for c in field)
+    return "".join(_ESCAPES.get(char, char) for char in field)
 
 
 def _unescape(field: str) -> str:
@@ -42,12 +46,8 @@ def _unescape(field: str) -> str:
     >>> _unescape(r"a\040b\134")
     'a b\\'
     """
-    parts = field.split("\\")
-    found = parts[0]
-    for part in parts[1:]:
-        octal = part[:3]
-        if len(octal) == 3 and all(digit in "01234567" for digit in octal):
-            found += chr(int(octal, 8)) + part[3:]
-        else:
-            found += "\\" + part
+    found, at = "", 0
+    while at < len(field):
+        said = next((escape for escape in _CHARACTERS if field.startswith(escape, at)), field[at])
+        found, at = found + _CHARACTERS.get(said, said), at + len(said)
     return found

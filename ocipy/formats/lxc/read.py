@@ -133,7 +133,7 @@ class _Reader:
         """A file; or a directory's *.conf, by name, where LXC takes them as they come."""
         path = entry.value
         if not path:
-            raise entry.problem("needs the name of a file or a directory")
+            return  # it takes back the names of what was included, not what they said
         if not (path.endswith("/") or os.path.isdir(path)):
             yield from self.file(path, path, entry, chain)
             return

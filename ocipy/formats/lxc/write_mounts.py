@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocipy.formats.lxc import fstab
+from ocipy.formats.lxc.grammar import is_number
 from ocipy.formats.lxc.management import PREFIX
 from ocipy.formats.lxc.mounts import FLAGS
 from ocipy.formats.lxc.read import exists, is_directory
@@ -86,24 +87,26 @@ def _dev(paper: Paper, options: list[str], pointer: str) -> None:
     """LXC makes /dev by itself; the size is all that can be said."""
     size = next((option.removeprefix("size=") for option in options if option.startswith("size=")), "")
     number, suffix = (size[:-1], size[-1].upper()) if size[-1:].isalpha() else (size, "")
-    if number.isdigit() and (not suffix or suffix in SUFFIXES):
+    if is_number(number) and (not suffix or suffix in SUFFIXES):
         total = int(number) << 10 * (SUFFIXES.index(suffix) + 1 if suffix else 0)
         if total != DEV_SIZE:
             paper.put("lxc.autodev.tmpfs.size", total, pointer)
+    else:
+        paper.lossy(f"{pointer}/options", f"LXC's /dev has room for a number of bytes: {DEV_SIZE}")
     others = [option for option in options if option != "mode=755" and not option.startswith("size=")]
     if others:
         paper.lossy(f"{pointer}/options", f"LXC's /dev is not {', '.join(others)}")
 
 
 def _terminals(paper: Paper, options: list[str], pointer: str) -> None:
-    most = next((option.removeprefix("max=") for option in options if option.startswith("max=")), "")
+    most = next((o.removeprefix("max=") for o in options if o.startswith("max=") and is_number(o[4:])), "")
     # LXC adds those of lxc.tty.max.
     ttys = (paper.look("/annotations") or {}).get(f"{PREFIX}lxc.tty.max", "0")
-    if number := int(most or _PTYS) - int(ttys):
+    if number := int(most or _PTYS) - (int(ttys) if is_number(ttys) else 0):
         paper.put("lxc.pty.max", number, pointer)
     if not most:
         paper.changed(f"{pointer}/options", f"LXC wants a number of terminals: {_PTYS}")
-    others = {option for option in options if not option.startswith("max=")} ^ _DEVPTS
+    others = {option for option in options if option != f"max={most}"} ^ _DEVPTS
     if others:
         paper.lossy(f"{pointer}/options", f"LXC's own differ in {', '.join(sorted(others))}")
 
@@ -135,6 +138,9 @@ def _entry(paper: Paper, mount: Mount, target: str, options: list[str], bound: b
     if not {"idmap", "ridmap"} & set(options) and mount.get("uidMappings"):
         paper.refused(f"{pointer}/uidMappings", "LXC can only use the container's own ids")
     source = mount.get("source") or "none"
+    if source.startswith("#"):
+        source = "none"
+        paper.lossy(f"{pointer}/source", "LXC would take the line for a comment")
     file = bound and exists(source) and not is_directory(source)
     line = fstab.Line(
         source,

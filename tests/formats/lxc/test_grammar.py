@@ -57,6 +57,13 @@ CASES = {
     "three fields": (["lxc.mount.entry = tmpfs tmp tmpfs"], HOST, {}, ["/tmp"]),
     "two fields": (["lxc.mount.entry = tmpfs tmp"], REFUSED, {}, []),
     "a blank in a target": (["lxc.mount.entry = tmpfs a\\040b tmpfs create=dir"], HOST, {}, ["/a b"]),
+    "a backslash in a target": (["lxc.mount.entry = tmpfs a\\134b tmpfs create=dir"], HOST, {}, ["/a\\b"]),
+    "a backslash that is two": (["lxc.mount.entry = tmpfs a\\\\b tmpfs create=dir"], HOST, {}, ["/a\\b"]),
+    "a number that is no blank": (["lxc.mount.entry = tmpfs a\\101 tmpfs create=dir"], HOST, {}, ["/a\\101"]),
+    "a hash in a target": (["lxc.mount.entry = tmpfs a#b tmpfs create=dir"], HOST, {}, ["/a#b"]),
+    "a blank that separates nothing": (
+        ["lxc.mount.entry = tmpfs a\u00a0b tmpfs create=dir"], HOST, {}, ["/a\u00a0b"],
+    ),
     "a fstab without a name": (["lxc.mount.fstab ="], REFUSED, {}, []),
     "an unknown kind of mount": (["lxc.mount.auto = bogus"], REFUSED, {}, []),
     "all networks taken back": (["lxc.net.0.type = empty", "lxc.net ="], HOST, {}, []),
@@ -64,6 +71,7 @@ CASES = {
     "all hooks taken back": (["lxc.hook.mount = /nothing", "lxc.hook ="], HOST, {}, []),
     "a missing file": (["lxc.include = /no/such/file"], REFUSED, {}, []),
     "a missing directory": (["lxc.include = /no/such/directory/"], HOST, {}, []),
+    "an empty include": (["lxc.uts.name = one", "lxc.include ="], "one", {}, []),
     "a name of LXC 2": (["lxc.utsname = old"], REFUSED, {}, []),
     "a mapping without a number": (["lxc.idmap = u 0 100000"], REFUSED, {}, []),
     "an unknown type of network": (["lxc.net.0.type = bogus"], REFUSED, {}, []),
@@ -134,7 +142,7 @@ def test_lxc_says_the_same(answers, case):
     assert {key: value.strip() for key, value in found.items()} == {
         key: value.strip() for key, value in variables.items()
     }
-    places = {mount.replace("\\040", " ") for mount in values["MOUNT"]}
+    places = {mount.replace("\\040", " ").replace("\\134", "\\") for mount in values["MOUNT"]}
     assert {place for place in places if not place.startswith(("/dev", "/proc", "/sys"))} == {"/", *mounts}
 
 
@@ -146,8 +154,15 @@ def test_a_value_is_written_so_that_it_is_read_again(value):
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b"])
 def test_what_is_no_single_line_can_not_be_written(value):
-    with pytest.raises(ValueError, match="single line"):
-        grammar.line("lxc.environment", value)
+    for key, said in (("lxc.environment", value), (f"lxc.cgroup2.{value}", "1")):
+        with pytest.raises(ValueError, match="single line"):
+            grammar.line(key, said)
+
+
+@pytest.mark.parametrize("key", ["lxc.sysctl.a = b", "lxc.sysctl.a ", "lxc.sysctl.a=b"])
+def test_a_key_ends_where_it_is_said_to_end(key):
+    with pytest.raises(ValueError, match="can't be a key"):
+        grammar.line(key, "1")
 
 
 @pytest.mark.parametrize(
