@@ -29,9 +29,15 @@ _DEFAULTS = {
 }
 
 
+def kept(key: str) -> bool:
+    """Whether `load` keeps a key as an annotation.  Of no other is one made a line: it could be a hook."""
+    row = lookup(key)
+    return row is not None and row.fate == LOSSY and row.name not in _TRANSLATED
+
+
 def load(draft: Draft) -> None:
     """A note for each key that the table has as lossy or refused."""
-    kept: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for entry in draft.config.entries:
         row = lookup(entry.key)
         if row is None or row.fate == CARRIED or _DEFAULTS.get(entry.key) == entry.value:
@@ -42,6 +48,6 @@ def load(draft: Draft) -> None:
             draft.refused(entry, row.reason)
             continue
         draft.lossy(entry, row.reason)
-        if row.name not in _TRANSLATED:
-            kept.setdefault(entry.key, []).append(entry.value)
-            draft.set(f"/annotations/{escaped(PREFIX + entry.key)}", "\n".join(kept[entry.key]), entry)
+        if kept(entry.key):
+            values.setdefault(entry.key, []).append(entry.value)
+            draft.set(f"/annotations/{escaped(PREFIX + entry.key)}", "\n".join(values[entry.key]), entry)

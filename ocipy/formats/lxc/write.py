@@ -136,7 +136,7 @@ def _security(paper: Paper) -> None:
     except ValueError as error:
         paper.refused("/linux/seccomp", str(error))
         return
-    paper.files[SECCOMP] = text.encode()
+    paper.files[SECCOMP] = text.encode("utf-8", "surrogateescape")
     paper.put("lxc.seccomp.profile", SECCOMP, "/linux/seccomp")
     paper.changed("/linux/seccomp", f"in a file of its own, {SECCOMP}, which LXC looks for where it is run")
     for pointer, reason in lost:
@@ -210,7 +210,7 @@ def _annotations(paper: Paper) -> None:
     for name, value in (paper.look("/annotations") or {}).items():
         pointer = f"/annotations/{management.escaped(name)}"
         key = name.removeprefix(management.PREFIX)
-        if name.startswith(management.PREFIX) and management.lookup(key) is not None:
+        if name.startswith(management.PREFIX) and management.kept(key):
             paper.take(pointer)
             for line in value.split("\n"):
                 paper.put(key, line, pointer)

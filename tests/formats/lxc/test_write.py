@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocipy import formats, spec
 from ocipy.errors import ConfigError, UsageError
 from ocipy.formats import lxc
 from ocipy.formats.lxc import keys
@@ -110,6 +111,38 @@ def test_a_device_is_the_host_s_and_that_is_said():
     assert notes["/linux/devices/0"] == notes["/linux/devices/1"] == LOSSY
 
 
+@pytest.mark.parametrize("options", [["max=many"], ["max=" + "9" * 5000]])
+def test_a_number_of_terminals_that_is_none_is_lost(options):
+    mount = {"destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": options}
+    data = {"root": {"path": "/"}, "mounts": [mount], "linux": {"namespaces": [{"type": "mount"}]}}
+    files, notes = lxc.dump(Spec({**data, "annotations": {"org.linuxcontainers.lxc.tty.max": "some"}}))
+    assert "lxc.pty.max = 1024" in files["config"].decode().splitlines()
+    assert options[0] in next(note.reason for note in notes if note.fate == LOSSY)
+
+
+@pytest.mark.parametrize(("options", "lossy"), [(["mode=755", "size=1m"], False), (["mode=755"], True)])
+def test_a_dev_without_a_size_is_smaller_under_lxc(options, lossy):
+    mount = {"destination": "/dev", "type": "tmpfs", "source": "x", "options": options}
+    data = {"root": {"path": "/"}, "mounts": [mount], "linux": {"namespaces": [{"type": "mount"}]}}
+    _, notes = lxc.dump(Spec(data))
+    assert ("/mounts/0/options" in {note.key for note in notes if note.fate == LOSSY}) == lossy
+
+
+def test_only_what_is_kept_as_an_annotation_goes_back_as_a_line():
+    """An annotation may be anybody's: the author of a pod's, say."""
+    annotations = {
+        "org.linuxcontainers.lxc.start.auto": "1",
+        "org.linuxcontainers.lxc.hook.pre-start": "touch /tmp/x",
+        "org.linuxcontainers.lxc.cap.keep": "sys_admin",
+    }
+    data = {"root": {"path": "/"}, "annotations": annotations, "linux": {"namespaces": [{"type": "mount"}]}}
+    files, notes = lxc.dump(Spec(data))
+    lines = files["config"].decode().splitlines()
+    assert "lxc.start.auto = 1" in lines
+    assert not [line for line in lines if "touch" in line or "sys_admin" in line]
+    assert len([note for note in notes if note.key.startswith("/annotations/") and note.fate == LOSSY]) == 2
+
+
 # ---------------------------------------------------------------- anything at all
 
 
@@ -120,7 +153,7 @@ LAST = st.sampled_from(
 )
 VALUES = st.text(max_size=20) | st.sampled_from(
     "a|1 2|c 1:3 rwm|/x|-1|8:0 1|u 0 1 2|SIGRTMIN+x|-|+h|99999999999999999999999|1:|:|max|[|unix:|overlay::|"
-    "dir:|a=|=b|10.0.0.1|'|\"|proc:mixed|0x".split("|")
+    "dir:|a=|=b|10.0.0.1|'|\"|proc:mixed|0x|\udcff".split("|")
 )
 
 
@@ -134,13 +167,17 @@ def lines(draw):
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(lines(), max_size=5), st.sampled_from((made.V1, made.V2, made.HYBRID)))
-def test_whatever_is_in_a_file_it_is_read_or_refused_with_its_line(said, host):
+def test_whatever_is_in_a_file_it_is_read_and_written_or_refused_with_its_line(said, host):
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         (place / "root").mkdir()
         text = "\n".join((f"lxc.rootfs.path = {place}/root", *said))
-        (place / "config").write_text(text.replace("lxc.include", "#"), encoding="utf-8", errors="replace")
+        (place / "config").write_bytes(text.replace("lxc.include", "#").encode("utf-8", "surrogateescape"))
         try:
-            lxc.load(directory, host)
+            loaded, _ = lxc.load(directory, host)
         except ConfigError as error:
             assert all(problem.place for problem in error.problems)
+            return
+    problems, _ = spec.validate(loaded.data)
+    for name in formats.NAMES if not problems else ():
+        formats.backend(name).dump(loaded)
