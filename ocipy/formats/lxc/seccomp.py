@@ -11,7 +11,7 @@ Sources: lxc.container.conf(5); liblxc 5.0.2, seccomp.c.
 
 from __future__ import annotations
 
-from ocipy.formats.lxc.grammar import Entry, is_number
+from ocipy.formats.lxc.grammar import Entry, c_number, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ def parse(text: str, entry: Entry, machine: str) -> tuple[Profile, list[str]]:
 
     entry: the line that names the profile.  Raises ConfigError for it.
     """
-    version, policy, *lines = (line.strip() for line in (*text.split("\n"), ""))
+    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    (_, version), (second, policy) = (lines + [(1, ""), (2, "")])[:2]
     read = _Reader(machine)
     try:
-        read.head(version, policy)
-        for line in lines:
+        read.head(version, policy, second)
+        for read.number, line in lines[2:]:
             read.line(line)
     except _Fault as fault:
         raise entry.problem(f"{entry.value}:{read.number}: {fault}", "lxc-seccomp") from None
@@ -100,11 +101,11 @@ class _Reader:
         self.rules: list[Profile] = []
         self.remarks: list[str] = []
 
-    def head(self, version: str, policy: str) -> None:
-        """The first two lines."""
+    def head(self, version: str, policy: str, number: int) -> None:
+        """The first two lines, of which the second has this number."""
         if version not in ("1", "2"):
             raise _Fault(f'"{version}" is not a version: 1 or 2')
-        self.number = 2
+        self.number = number
         if "debug" in policy:
             raise _Fault("LXC has not implemented debug either")
         word, _, action = policy.partition(" ")
@@ -121,13 +122,11 @@ class _Reader:
 
     def line(self, line: str) -> None:
         """One more line."""
-        self.number += 1
         if self.version == "1":
-            if line:
-                self._add(_name(line, self.machine), self.usual, [])
+            self._add(_name(line.split(maxsplit=1)[0], self.machine), self.usual, [])
         elif line.startswith("["):
             self._section(line)
-        elif line and not line.startswith("#") and self.counts:
+        elif not line.startswith("#") and self.counts:
             name, _, rest = line.partition(" ")
             if name == "reject_force_umount":
                 self.rules.append(_FORCED)
@@ -183,9 +182,9 @@ def _comparisons(text: str) -> list[Profile]:
             continue
         parts = [part.strip() for part in inner.split(",")]
         try:
-            index, value = int(parts[0], 0), int(parts[1], 0)
+            index, value = c_number(parts[0]), c_number(parts[1])
             operator = _OPERATORS.get(parts[2], parts[2])
-            mask = int(parts[3], 0) if parts[3:] else 0
+            mask = c_number(parts[3]) if parts[3:] else 0
             if index > 5 or operator not in _OPERATORS.values() or len(parts) > 4:
                 raise ValueError
         except (ValueError, IndexError):

@@ -72,6 +72,15 @@ def test_a_policy_says_what_a_rule_does_and_what_happens_without_one(policy, def
             },
         ),
         (
+            "mknod errno 1 [1,0020000,==]",
+            {
+                "names": ["mknod"],
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": 1,
+                "args": [{"index": 1, "value": 0o20000, "op": "SCMP_CMP_EQ"}],
+            },
+        ),
+        (
             "reject_force_umount  # comment this to allow umount -f",
             {
                 "names": ["umount2"],
@@ -124,6 +133,8 @@ def test_version_1_is_numbers(tmp_path):
         ("2\nallowlist\n\nread errno\n", 4, "errno needs a number"),
         ("2\nallowlist\nread kill [6,1,==]\n", 3, "is not a comparison"),
         ("2\nallowlist\nread kill [0,1]\n", 3, "is not a comparison"),
+        ("\n2\n\nallowlist\n\nread kill [-1,1,==]\n", 6, "is not a comparison"),
+        ("\n2\n\nlist\n", 4, '"list" is not a policy'),
         ("2\nallowlist\n[vax]\n", 3, "is not an architecture"),
         ("1\nallowlist\nread\n", 3, "is not the number of a system call"),
         ("1\nallowlist\n99999\n", 3, "has no system call 99999"),
