@@ -24,13 +24,21 @@ TYPES = ("empty", "ipvlan", "macvlan", "none", "phys", "veth", "vlan")
 #: More than a name, which netDevices can give a device that is handed over.
 _MORE = ("ipv4.address", "ipv6.address", "ipv4.gateway", "ipv6.gateway", "hwaddr", "mtu")
 _MACVLAN = "private"
+#: Names of an annotation's last part that LXC has other names for.
+_LINES = {
+    "mac": "hwaddr",
+    "ipv4": "ipv4.address",
+    "ipv6": "ipv6.address",
+    "macvlan": "macvlan.mode",
+    "up": "flags",
+}
 #: Bits of a network whose length is not said: as the first bits of an IPv4 address have it (RFC 791).
 _CLASSES = ((128, 8), (192, 16), (256, 24))
 
 
 def load(draft: Draft) -> None:
     """All networks, in the order of their numbers."""
-    found: list[tuple[network.Network, Entry]] = []
+    found: list[tuple[network.Network, One]] = []
     for index, one in sorted(_networks(draft).items()):
         kind = _type(one, index)
         if kind.value == "phys" and not any(name in one for name in _MORE):
@@ -38,12 +46,15 @@ def load(draft: Draft) -> None:
             device = {"name": one["name"][-1].value} if "name" in one else {}
             draft.set(f"/linux/netDevices/{escaped(link)}", device, kind)
         elif made := _network(draft, one, kind, len(found)):
-            found.append((made, kind))
+            found.append((made, one))
     settings = network.Settings(networks=tuple(made for made, _ in found))
     for key, text in network.to_annotations(settings).items() if found else ():
-        number = key.removeprefix(network.PREFIX).partition(".")[0]
-        place = int(number) if number.isdigit() else 0
-        draft.set(f"/annotations/{escaped(key)}", text, found[place][1])
+        number, _, name = key.removeprefix(network.PREFIX).partition(".")
+        if not number.isdigit():
+            number, name = "0", key.removeprefix(network.PREFIX)
+        one = found[int(number)][1]
+        said = one.get(_LINES.get(name, name)) or one["type"]
+        draft.set(f"/annotations/{escaped(key)}", text, said[-1])
 
 
 def _networks(draft: Draft) -> dict[int, One]:

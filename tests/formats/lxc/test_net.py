@@ -90,6 +90,17 @@ def test_what_is_not_as_asked_is_said(tmp_path):
     assert made.fates(notes, "lxc.net.0.ipv4.address") == {LOSSY}
 
 
+def test_what_can_not_be_meant_has_its_own_line(tmp_path):
+    lines = net("type = veth", "link = br0", "name = lan 0", "mtu = 1400", "hwaddr = 1")
+    spec, _ = made.load(tmp_path, *net("type = empty", number=7), *lines)
+    assert {
+        spec.place(f"/annotations/io.ocipy.network.{key}") for key in ("mode", "link", "name", "mac")
+    } == {
+        f"config:{number}: lxc.net.0.{key}"
+        for number, key in ((3, "type"), (4, "link"), (5, "name"), (7, "hwaddr"))
+    }
+
+
 @pytest.mark.parametrize(
     "lines",
     [("type = bogus",), ("link = br0",), ("type = macvlan",), ("type = veth", "link = br0", "flags = down")],
