@@ -22,7 +22,7 @@ class Key(Record):
     fate:   CARRIED, LOSSY or REFUSED
     reason: why it is not CARRIED
     sample: values that show the fate; of a family, "NAME = VALUE"
-    manual: whether lxc.container.conf(5) documents it
+    manual: the first LXC whose lxc.container.conf(5) documents it, of 5 and later; 0 for none
     """
 
     name: str
@@ -30,7 +30,7 @@ class Key(Record):
     fate: str
     reason: str
     sample: str
-    manual: bool = True
+    manual: int = 5
 
 
 _ANNOTATION = "kept as an annotation for the way back, nothing here acts on it"
@@ -159,6 +159,10 @@ _ROWS = (
     ("lxc.log.syslog", SCALAR, LOSSY, _LOG, "daemon"),
 )  # fmt: skip
 
+_SINCE_7 = (
+    ("lxc.environment.runtime", LIST, CARRIED, "", "A=1"),
+    ("lxc.environment.hooks", LIST, CARRIED, "", "A=1"),
+)
 _NOT_IN_THE_MANUAL = (
     ("lxc.cgroup", GROUP, CARRIED, "", ""),
     ("lxc.cgroup2", GROUP, CARRIED, "", ""),
@@ -168,13 +172,15 @@ _NOT_IN_THE_MANUAL = (
     ("lxc.sysctl", GROUP, CARRIED, "", ""),
     ("lxc.proc", GROUP, CARRIED, "", ""),
     ("lxc.init.groups", LIST, CARRIED, "", "10,20"),
-    ("lxc.environment.runtime", LIST, CARRIED, "", "A=1"),
-    ("lxc.environment.hooks", LIST, CARRIED, "", "A=1"),
     ("lxc.net.[i].veth.n_rxqueues", SCALAR, LOSSY, "the kernel's number of queues is taken", "2"),
     ("lxc.net.[i].veth.n_txqueues", SCALAR, LOSSY, "the kernel's number of queues is taken", "2"),
 )  # fmt: skip
 
-KEYS = {row[0]: Key(*row) for row in _ROWS} | {row[0]: Key(*row, manual=False) for row in _NOT_IN_THE_MANUAL}
+KEYS = {row[0]: Key(*row) for row in _ROWS} | {
+    row[0]: Key(*row, manual=since)
+    for since, rows in ((7, _SINCE_7), (0, _NOT_IN_THE_MANUAL))
+    for row in rows
+}
 
 #: The start of a family's keys -> the family.
 _FAMILIES = {name.partition("[")[0]: key for name, key in KEYS.items() if "[" in name and ".[i]" not in name}
@@ -196,7 +202,7 @@ def lookup(name: str) -> Key | None:
     return next((key for start, key in _FAMILIES.items() if name.startswith(start) and name != start), None)
 
 
-def shares() -> dict[str, int]:
-    """How many keys of the manual are carried over, lossy and refused."""
-    fates = [key.fate for key in KEYS.values() if key.manual]
+def shares(version: int = 5) -> dict[str, int]:
+    """How many keys of the manual of an LXC are carried over, lossy and refused."""
+    fates = [key.fate for key in KEYS.values() if 0 < key.manual <= version]
     return {fate: fates.count(fate) for fate in (CARRIED, LOSSY, REFUSED)}
