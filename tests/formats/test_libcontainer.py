@@ -364,6 +364,15 @@ def test_devices_and_rules_are_complete():
     assert len(config["devices"]) == len(names.DEFAULT_NODES)
 
 
+def test_a_set_of_cpus_has_an_end():
+    """One that reaches to the far end of the numbers is not counted through."""
+    process = {"execCPUAffinity": {"initial": "0-1023", "final": "0-99999999999"}}
+    files, notes = libcontainer.dump(Spec({"root": {"path": "/r"}, "process": process}))
+    affinity = json.loads(files["container.json"])["exec_cpu_affinity"]
+    assert affinity == {"Initial": [2**64 - 1] * 16, "Final": None}
+    assert "/process/execCPUAffinity/final" in {note.key for note in notes if note.fate == LOSSY}
+
+
 # ---------------------------------------------------------------- what is wrong
 
 

@@ -244,7 +244,7 @@ def test_a_user_is_numbers(load, user, ids):
     assert said(loaded, REFUSED) == set()
 
 
-@pytest.mark.parametrize("user", ["nobody", "1:staff", "-1", "\u0661"])
+@pytest.mark.parametrize("user", ["nobody", "1:staff", "-1", "\u0661", "9" * 5000])
 def test_a_user_by_name_is_refused_rather_than_made_root(load, user):
     assert "/user" in said(load({**KEPT, "user": user}), REFUSED)
 

@@ -71,7 +71,7 @@ def _identity(config: Node, out: Building) -> None:
     user, _, group = config.text("user").partition(":")
     for key, name in (("uid", user), ("gid", group)):
         number = "0" if name in ("", "root") else name
-        if number.isascii() and number.isdigit():
+        if number.isascii() and number.isdigit() and len(number) <= 20:
             out.put(f"/process/user/{key}", int(number), config.place("user"))
         else:
             # The number of a name is in the root's passwd, whose author may be anybody.

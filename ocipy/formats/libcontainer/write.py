@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ocipy.spec.origin import Note
 
+#: Most CPUs and nodes that a set of libcontainer's has room for: that of sched_setaffinity(2) in C libraries.
+_CPU_SETSIZE = 1024
+
 
 def write(spec: Spec) -> tuple[dict[str, Any], tuple[Note, ...]]:
     """(configuration, notes)."""
@@ -150,10 +153,13 @@ def _masks(entry: Node, key: str) -> list[int] | None:
     try:
         for part in filter(None, map(str.strip, text.split(","))):
             low, _, high = part.partition("-")
-            for number in range(int(low), int(high or low) + 1):
+            first, last = int(low), int(high or low)
+            if last >= _CPU_SETSIZE:
+                raise ValueError
+            for number in range(first, last + 1):
                 bits |= 1 << number
     except ValueError:
-        entry.note(key, LOSSY, f'"{text}" is no list of numbers')
+        entry.note(key, LOSSY, f'"{text}" is no list of numbers below {_CPU_SETSIZE}')
         return None
     masks = [bits >> shift & (1 << 64) - 1 for shift in range(0, bits.bit_length(), 64)]
     if list_of(masks) != text:
