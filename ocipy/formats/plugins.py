@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import metadata
 
 from ocipy import formats
-from ocipy.errors import UsageError
+from ocipy.errors import OcipyError, UsageError
+from ocipy.spec import Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,12 +40,53 @@ def backend(name: str) -> Any:
     missing = [function for function in FUNCTIONS if not callable(getattr(module, function, None))]
     if missing:
         raise UsageError(f"{whose} cannot be used: {entry.value} has no {', '.join(missing)}")
-    return module
+    return _Guarded(module, whose)
+
+
+class _Guarded:
+    """A stranger's module: what goes wrong in it, or is no use of what it returns, is said to be its own."""
+
+    def __init__(self, module: Any, whose: str) -> None:
+        self._module, self._whose = module, whose
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def detect(self, directory: str) -> bool:
+        return bool(self._call("detect", directory))
+
+    def load(self, directory: str) -> tuple[Any, ...]:
+        return self._pair("load", Spec, self._call("load", directory))
+
+    def dump(self, spec: Spec, **how: str) -> tuple[Any, ...]:
+        return self._pair("dump", dict, self._call("dump", spec, **how))
+
+    def _call(self, function: str, *args: Any, **how: str) -> Any:
+        try:
+            return getattr(self._module, function)(*args, **how)
+        except (OcipyError, OSError):
+            raise
+        except Exception as error:
+            raise OcipyError(f"{self._whose}: {function}: {type(error).__name__}: {error}") from error
+
+    def _pair(self, function: str, kind: type, result: Any) -> tuple[Any, ...]:
+        if type(result) is tuple and len(result) == 2 and isinstance(result[0], kind):
+            return result
+        raise OcipyError(f"{self._whose}: {function} returns no ({kind.__name__}, notes)")
 
 
 def detect(directory: str) -> str:
-    """Name of the first that knows the directory, "" if none does."""
+    """Name of the first that knows the directory, "" if none does.
+
+    One that is broken is in nobody's way who has a container of another one's.
+    """
+    broken = None
     for name in names():
-        if backend(name).detect(directory):
-            return name
+        try:
+            if backend(name).detect(directory):
+                return name
+        except OcipyError as error:
+            broken = broken or error
+    if broken:
+        raise broken
     return ""

@@ -92,6 +92,13 @@ def test_what_is_lossy_is_a_warning_unless_one_is_strict():
     assert ([p.rule for p in problems], warnings) == (["lossy", "refused"], [])
 
 
+@pytest.mark.parametrize("name", ["oci", "libcontainer"])
+def test_what_is_not_utf_8_is_not_written_as_json_that_nobody_can_read(name):
+    data = {"root": {"path": "/r"}, "process": {"env": ["A=1", "B=\udcff"]}, "annotations": {"\udcff": "x"}}
+    _, notes = formats.backend(name).dump(Spec(data))
+    assert {n.key for n in notes if n.fate == REFUSED} == {"/process/env/1", "/annotations/\udcff"}
+
+
 # ---------------------------------------------------------------- other packages' formats
 
 
@@ -182,16 +189,35 @@ def test_what_is_lossy_stops_a_strict_run_alone(toy):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("import nosuchmodule", "cannot be loaded: ModuleNotFoundError: No module named 'nosuchmodule'"),
-        ("raise SystemError('x')", "cannot be loaded: SystemError: x"),
-        ("NAME, detect, load = 'toy', len, len", "cannot be used: toy_format has no dump"),
+        ("import nosuchmodule", " cannot be loaded: ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("raise SystemError('x')", " cannot be loaded: SystemError: x"),
+        ("NAME, detect, load = 'toy', len, len", " cannot be used: toy_format has no dump"),
+        ("load = dump = detect = lambda directory: 1 / 0", ": load: ZeroDivisionError: division by zero"),
+        ("load = dump = detect = lambda directory: None", ": load returns no (Spec, notes)"),
     ],
 )
 def test_a_broken_package_is_named(tmp_path, source, said):
     plugin.install(tmp_path / "site", "toy", source)
     done = plugin.ocipy(tmp_path / "site", "validate", "--format", "toy", tmp_path, root=tmp_path / "state")
     assert done.returncode == 1
-    assert done.stderr == f"ocipy: validate: container format 'toy' of package toy-format {said}\n"
+    assert done.stderr.endswith(f": container format 'toy' of package toy-format{said}\n")
+    assert done.stderr.startswith("ocipy: validate")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_broken_package_is_in_nobody_s_way(tmp_path):
+    config = json.loads((bundle(tmp_path, ("true",)) / "config.json").read_text())
+    site = plugin.install_toy(tmp_path / "site", config)
+    plugin.install(site, "abacus", "load = dump = detect = lambda directory: 1 / 0")
+    place = tmp_path / "toys"
+    place.mkdir()
+    for text, status, said in (("hostname 'box'\n", 0, ""), (None, 1, "format 'abacus'")):
+        if text:
+            (place / "toy").write_text(text)
+        else:
+            (place / "toy").unlink()
+        done = plugin.ocipy(site, "validate", place, root=tmp_path / "state")
+        assert (done.returncode, said in done.stderr) == (status, True), done.stderr
 
 
 def test_a_name_of_ours_is_ours(tmp_path):
