@@ -2,7 +2,7 @@
 
     2                                       version; 1 is a list of numbers that are allowed
     allowlist errno 38                      policy, and perhaps what becomes of calls that no rule names
-    [all]                                   architecture of the rules below
+    [all]                                   architecture: rules below hold for all, or are passed over
     socket errno 97 [0,16,SCMP_CMP_EQ]      a rule: name, action, comparisons of arguments, all of which hold
     reject_force_umount                     umount2 with MNT_FORCE fails with EACCES
 
@@ -67,8 +67,8 @@ class _Fault(ValueError):
 # ---------------------------------------------------------------- text to a profile
 
 
-def parse(text: str, entry: Entry, machine: str) -> tuple[Profile, list[str]]:
-    """`linux.seccomp` of a profile's text, and what is not carried over.
+def parse(text: str, entry: Entry, machine: str) -> Profile:
+    """`linux.seccomp` of a profile's text.
 
     entry: the line that names the profile.  Raises ConfigError for it.
     """
@@ -88,7 +88,7 @@ def parse(text: str, entry: Entry, machine: str) -> tuple[Profile, list[str]]:
         profile["architectures"] = list(ARCHITECTURES[machine])
     if read.rules:
         profile["syscalls"] = read.rules
-    return profile, read.remarks
+    return profile
 
 
 class _Reader:
@@ -99,7 +99,6 @@ class _Reader:
         self.number = 1
         self.counts = True
         self.rules: list[Profile] = []
-        self.remarks: list[str] = []
 
     def head(self, version: str, policy: str, number: int) -> None:
         """The first two lines, of which the second has this number."""
@@ -144,8 +143,6 @@ class _Reader:
         if name not in _SECTIONS:
             raise _Fault(f'"{line}" is not an architecture')
         self.counts = self.machine in _SECTIONS[name]
-        if self.counts:
-            self.remarks.append(f"the rules of {line} hold for every architecture")
 
     def _add(self, name: str, action: tuple[str, int | None], args: list[Profile]) -> None:
         """One more rule, or one more name of the one before."""
@@ -195,6 +192,9 @@ def _comparisons(text: str) -> list[Profile]:
             found.append({"index": index, "value": mask, "valueTwo": value, "op": operator})
         else:
             found.append({"index": index, "value": value, "op": operator})
+    if len({one["index"] for one in found}) < len(found):
+        # In OCI these would be alternatives, to libseccomp they are no rule.
+        raise _Fault("an argument is compared twice")
     return found
 
 

@@ -95,10 +95,7 @@ def _seccomp(draft: Draft, entry: Entry) -> None:
         # LXC looks where it is run; what `dump` writes is meant to be run beside it.
         path = beside
     text = text_of(path, path, entry)
-    profile, remarks = seccomp.parse(text, entry, draft.host.machine)
-    for remark in remarks:
-        draft.lossy(entry, remark)
-    draft.set("/linux/seccomp", profile, entry)
+    draft.set("/linux/seccomp", seccomp.parse(text, entry, draft.host.machine), entry)
     proxy = draft.config.last("lxc.seccomp.notify.proxy")
     if proxy is not None:
         path = proxy.value.removeprefix("unix:")
