@@ -8,6 +8,8 @@ from ocipy.record import Record
 #: What can't stand in a field as it is.  LXC reads lines by getmntent(3), to which no other number is one.
 _ESCAPES = {"\\": r"\134", " ": r"\040", "\t": r"\011", "\n": r"\012"}
 _CHARACTERS = {escape: char for char, escape in _ESCAPES.items()} | {"\\\\": "\\"}
+#: What a line can begin with that would else be a comment.
+_HASH = "./#"
 
 
 class Line(Record):
@@ -20,7 +22,8 @@ class Line(Record):
 
     def __str__(self) -> str:
         """The line that `parse` reads as this."""
-        fields = (self.source, self.target, self.fstype, ",".join(self.options) or "defaults", "0", "0")
+        source = self.source.replace("#", _HASH, 1) if self.source.startswith("#") else self.source
+        fields = (source, self.target, self.fstype, ",".join(self.options) or "defaults", "0", "0")
         return " ".join(map(_escape, fields))
 
 
@@ -33,6 +36,8 @@ def parse(text: str) -> Line | None:
         raise ValueError(f'"{text}" is not SOURCE TARGET TYPE [OPTIONS]')
     source, target, fstype = map(_unescape, fields[:3])
     options = _unescape(fields[3]) if fields[3:] else ""
+    if source.startswith(_HASH):
+        source = source.removeprefix("./")
     return Line(source, target, fstype, tuple(option for option in options.split(",") if option))
 
 

@@ -36,6 +36,8 @@ def load(draft: Draft) -> None:
     if not colon or kind.startswith("/"):
         kind, rest = "dir", entry.value
     if kind == "dir":
+        if not rest.startswith("/"):
+            raise entry.problem(f'"{rest}" is not absolute')
         path = rest.rstrip("/") or "/"
         draft.set("/root/path", path, entry)
         if exists(path) and not is_directory(path):

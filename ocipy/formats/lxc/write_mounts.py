@@ -138,9 +138,6 @@ def _entry(paper: Paper, mount: Mount, target: str, options: list[str], bound: b
     if not {"idmap", "ridmap"} & set(options) and mount.get("uidMappings"):
         paper.refused(f"{pointer}/uidMappings", "LXC can only use the container's own ids")
     source = mount.get("source") or "none"
-    if source.startswith("#"):
-        source = "none"
-        paper.lossy(f"{pointer}/source", "LXC would take the line for a comment")
     file = bound and exists(source) and not is_directory(source)
     line = fstab.Line(
         source,

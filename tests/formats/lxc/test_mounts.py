@@ -164,7 +164,7 @@ def test_a_table_is_read_before_entries_and_says_its_own_lines(tmp_path):
     assert [m["destination"] for m in mounts(tmp_path, *lines)] == ["/a", "/b"]
 
 
-@pytest.mark.parametrize("word", ["a", "a b", "a\\b", "a#b", "\t", "a\\040b", "a\u00a0b"])
+@pytest.mark.parametrize("word", ["a", "a b", "a\\b", "a#b", "#a", "\t", "a\\040b", "a\u00a0b"])
 def test_a_field_of_a_table_is_written_so_that_it_is_read_again(word):
     line = fstab.Line(word, word, "none", ("bind",))
     assert fstab.parse(str(line)) == line
