@@ -86,11 +86,13 @@ def _namespaces(config: Node, out: Building) -> None:
     for network in config.nodes("networks"):
         if network.value.get("type") == "netns":
             paths["network"] = network.text("ns_path") or network.table("context").get("nspath", "")
-    listed = config.whole("namespaces") or ()
-    if isinstance(listed, dict):
-        listed = [name for name, wanted in listed.items() if wanted]
+    if isinstance(config.value.get("namespaces"), dict):
+        wanted = config.within("namespaces")
+        listed = [name for name in wanted.value if wanted.flag(name)]
+    else:
+        listed = config.texts("namespaces")
     for name in listed:
-        kind = names.NAMESPACES.get(name) if isinstance(name, str) else None
+        kind = names.NAMESPACES.get(name)
         if kind is None:
             config.note("namespaces", LOSSY, f"{name} is no namespace that is known")
             continue
