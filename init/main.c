@@ -35,15 +35,30 @@ static void open_missing_streams(void)
             _exit(1);
 }
 
+static void end(int number)
+{
+    _exit(128 + number);
+}
+
 /* Dispositions and the mask outlive execve(2), and callers of runtimes ignore SIGPIPE and block signals.
  * The raw call, because a C library refuses the signals that it keeps for its threads.  Zeros are SIG_DFL
- * without flags on every architecture. */
+ * without flags on every architecture.
+ *
+ * A container that waits for start ends by what would end its program.  That takes handlers: a signal without
+ * one does not reach the first process of a pid namespace.  execve(2) removes them. */
 static void reset_signals(void)
 {
     static const unsigned long zeros[16];
+    static const struct sigaction ending = {.sa_handler = end};
+    static const int ordinary[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGXCPU,
+                                   SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO, SIGPWR};
 
     for (int number = 1; number < _NSIG; number++)
         syscall(SYS_rt_sigaction, number, zeros, NULL, (size_t)(_NSIG - 1) / 8);
+    for (size_t i = 0; i < sizeof ordinary / sizeof *ordinary; i++)
+        sigaction(ordinary[i], &ending, NULL);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        sigaction(number, &ending, NULL);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, zeros, NULL, (size_t)(_NSIG - 1) / 8);
 }
 

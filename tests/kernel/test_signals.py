@@ -60,6 +60,22 @@ def test_nothing_of_the_callers_signals_reaches_a_hook(box, kind):
     assert dispositions(out.read_text()) == CLEAN
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGRTMIN + 3])
+def test_what_would_end_the_program_ends_a_container_that_waits_for_start(box, number):
+    """podman sends the stop signal to what it has only initialized, and SIGKILL ten seconds later."""
+    box.create("sleep", "100")
+    box.ocipy("kill", box.id, str(int(number)))
+    box.stopped()
+
+
+def test_what_would_not_end_the_program_leaves_it_waiting(box):
+    box.create("sleep", "100")
+    for number in (signal.SIGWINCH, signal.SIGCHLD, signal.SIGCONT):
+        box.ocipy("kill", box.id, str(int(number)))
+    box.start()
+    assert box.state()["status"] == "running"
+
+
 def test_a_caller_that_ignores_sigchld_gets_the_exit_status(box):
     assert box.run("sh", "-c", "exit 7", status=7, preexec_fn=ill_mannered) == ""
 
