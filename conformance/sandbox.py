@@ -140,6 +140,17 @@ def keeper(paths, hierarchies, command):
     return in_child(lambda: (die_with_parent(), init(hierarchies, command))[1], None)
 
 
+def ends_within(pid, seconds):
+    """Whether a child ends in that time; it is not reaped.  (`Popen.wait` with a timeout sleeps by turns.)"""
+    pidfd = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(pidfd)
+
+
 def in_child(body, seconds):
     """Run a function in a fork; its return value is the exit status.  TIMED_OUT after so many seconds."""
     pid = os.fork()
@@ -152,15 +163,9 @@ def in_child(body, seconds):
         finally:
             sys.stderr.flush()
             os._exit(status)
-    late = False
-    if seconds is not None:
-        pidfd = os.pidfd_open(pid)
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        late = not poll.poll(seconds * 1000)
-        os.close(pidfd)
-        if late:
-            os.kill(pid, signal.SIGKILL)
+    late = seconds is not None and not ends_within(pid, seconds)
+    if late:
+        os.kill(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if late:
         return TIMED_OUT

@@ -37,6 +37,9 @@ _FUNCTIONS = {
     "BASH_FUNC_run%%": '() { ctr run --runc-binary "$RUNTIME" "$@"; }',
     # What a file of errors says beyond the warnings of ctr itself.
     "BASH_FUNC_warned%%": '() { grep -v level=warning "$1" || true; }',
+    # heard FILE...: an input that ends when there is something in each.  What a program says that ends before
+    # ctr has opened the pipes of an exec is lost, on every runtime.
+    "BASH_FUNC_heard%%": """() { local file; for file; do eventually test -s "$file"; done; }""",
     # task ID STATUS: whether it is so
     "BASH_FUNC_task%%": """() { test "$(ctr task ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2"; }""",
 }

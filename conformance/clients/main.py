@@ -104,9 +104,13 @@ def time_both(engine, contest, names, rounds):
 
 
 def compare(engine, found, contest, recorded, verbose):
-    """Print what differs; returns the number of regressions."""
+    """Print what differs, and what passed at the second try only; returns the number of regressions."""
     under_test, control = contest
     worse = []
+    for name, result in found[under_test.name].items():
+        if "first" in result:
+            print(f"unsteady: {engine.name}: {name}: at the first try")
+            print("".join(f"    {under_test.name}: {line}\n" for line in result["first"]), end="")
     for name, result in found[under_test.name].items():
         counts = found[control.name][name]["verdict"] == "pass"
         was = recorded.verdicts(under_test.name, engine.name).get(name, "")

@@ -104,18 +104,16 @@ class Place:
                 cwd=directory or self.directory,
                 start_new_session=True,
             )
-            try:
-                status = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                status = None
+            late = not sandbox.ends_within(process.pid, seconds)
             took = time.monotonic() - began
+            if late:
+                os.killpg(process.pid, signal.SIGKILL)
+            status = process.wait()
             texts = []
             for file in (output, errors):
                 file.seek(0)
                 texts.append(file.read(1 << 20).decode(errors="replace"))
-        return Said(status, *texts, took)
+        return Said(None if late else status, *texts, took)
 
     def must(self, text, **how):
         """As `script`, but raises OSError when it fails; returns its output."""
