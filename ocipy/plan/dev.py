@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
 from ocipy.plan import steps
+from ocipy.spec.names import plain_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,31 +40,26 @@ PTMX = "/dev/ptmx"
 def dev_steps(config: dict[str, Any], context: Context) -> list[Step]:
     """Steps that fill /dev.  Nothing when the config binds a /dev of its own choice there."""
     mounts = config.get("mounts") or ()
-    if any(_place(m["destination"]) == "/dev" and _is_bind(m) for m in mounts):
+    if any(plain_path(m["destination"]) == "/dev" and _is_bind(m) for m in mounts):
         return []
     made: list[Step] = []
     devices = (config.get("linux") or {}).get("devices") or ()
-    asked = {_place(device["path"]) for device in devices}
+    asked = {plain_path(device["path"]) for device in devices}
     for path, (major, minor) in DEFAULT_DEVICES.items():
         if path not in asked:
             made.append(_device(path, "c", major, minor, 0o666, 0, 0, "", context))
     for i, device in enumerate(devices):
-        if _place(device["path"]) != PTMX:
+        if plain_path(device["path"]) != PTMX:
             made.append(_listed(device, f"/linux/devices/{i}", context))
     links = dict(LINKS)
     if context.facts.kcore:
         links["/dev/core"] = "/proc/kcore"
     made += [steps.MakeSymlink(path, to) for path, to in links.items()]
-    if not any(_place(m["destination"]) == PTMX for m in mounts):
+    if not any(plain_path(m["destination"]) == PTMX for m in mounts):
         made.append(steps.MakeSymlink(PTMX, "pts/ptmx", over=True))
     if context.terminal:
         made.append(steps.MakeFile("/dev/console", pointer="/process/terminal"))
     return made
-
-
-def _place(path: str) -> str:
-    """A path in one spelling, to be compared."""
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _is_bind(mount: dict[str, Any]) -> bool:

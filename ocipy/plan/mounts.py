@@ -9,7 +9,7 @@ from ocipy.errors import ConfigError, Problem
 from ocipy.linux import const
 from ocipy.plan import cgroup_mounts, naming, steps
 from ocipy.record import Record
-from ocipy.spec.names import PROC_FILES
+from ocipy.spec.names import PROC_FILES, plain_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def mount_steps(index: int, mount: dict[str, Any], context: Context) -> Steps:
     """The steps of mounts[index]: (steps for now, steps for after the container's hooks)."""
     pointer = f"/mounts/{index}"
     options = parse_options(mount.get("options") or ())
-    target = _clean(mount["destination"])
+    target = plain_path(mount["destination"])
     fstype = mount.get("type") or "none"
     is_bind = options.bind or options.rbind
     if options.remount:
@@ -155,11 +155,6 @@ def mount_steps(index: int, mount: dict[str, Any], context: Context) -> Steps:
 
 def _problem(pointer: str, message: str, rule: str) -> ConfigError:
     return ConfigError(Problem(pointer, message, rule))
-
-
-def _clean(path: str) -> str:
-    """An absolute path without empty and "." parts.  ".." stays: it may follow a symlink."""
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _check_proc(target: str, is_bind: bool, fstype: str, pointer: str) -> None:
@@ -218,7 +213,7 @@ def _bind(
         context.warnings.append(f"{pointer}/options: {shown}: of no meaning for a bind mount, ignored")
     if not source.startswith("/"):
         source = f"{context.options.bundle}/{source}"
-    if context.powerless and _clean(source) == "/sys" and options.attr_set & const.MOUNT_ATTR_RDONLY:
+    if context.powerless and plain_path(source) == "/sys" and options.attr_set & const.MOUNT_ATTR_RDONLY:
         # As a whole: below it are cgroups that may belong to the container's user (CVE-2023-25809).
         options = options.replace(recursive_set=options.recursive_set | const.MOUNT_ATTR_RDONLY)
     return steps.Bind(

@@ -45,3 +45,11 @@ PROC_FILES = frozenset(
         "sys/crypto/fips_enabled",
     )
 )
+
+
+def plain_path(path: str) -> str:
+    """A path of the container in one spelling: absolute, without empty and "." parts.
+
+    ".." stays: it may follow a symlink.
+    """
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))

@@ -9,6 +9,7 @@ from ocipy.formats.lxc.mounts import FLAGS
 from ocipy.formats.lxc.read import exists, is_directory
 from ocipy.formats.lxc.root import DEFAULT_NODES, DEV_SIZE
 from ocipy.formats.lxc.values import SUFFIXES
+from ocipy.spec.names import plain_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def root(paper: Paper) -> None:
     options = ["ro"] if paper.take("/root/readonly") else []
     storage = f"dir:{path}"
     for i, mount in enumerate(paper.look("/mounts") or ()):
-        if _clean(mount["destination"]) != "/":
+        if plain_path(mount["destination"]) != "/":
             continue
         said = mount.get("options") or []
         if mount.get("type") == "overlay" and (layers := _overlay(said)):
@@ -58,7 +59,7 @@ def mounts(paper: Paper) -> None:
     """All other mounts, in order; then what hides them in part."""
     dev = False
     for i, mount in enumerate(paper.take("/mounts") or ()):
-        pointer, target = f"/mounts/{i}", _clean(mount["destination"])
+        pointer, target = f"/mounts/{i}", plain_path(mount["destination"])
         options = list(mount.get("options") or ())
         bound = bool({"bind", "rbind"} & set(options))
         if target == "/":
@@ -74,7 +75,7 @@ def mounts(paper: Paper) -> None:
             _entry(paper, mount, target, options, bound, pointer)
     if not dev:
         paper.put("lxc.autodev", 0, "/mounts")
-        if not any(_clean(mount["destination"]) == "/dev" for mount in paper.look("/mounts") or ()):
+        if not any(plain_path(mount["destination"]) == "/dev" for mount in paper.look("/mounts") or ()):
             # Every OCI container has them, LXC's only with a /dev of LXC's own.
             for path in DEFAULT_NODES:
                 line = fstab.Line(path, path.lstrip("/"), "none", ("bind", "create=file"))
@@ -151,7 +152,7 @@ def _entry(paper: Paper, mount: Mount, target: str, options: list[str], bound: b
 def _devices(paper: Paper) -> None:
     """linux.devices: the host's nodes, where they are the same; LXC makes none."""
     for i, device in enumerate(paper.take("/linux/devices") or ()):
-        pointer, path = f"/linux/devices/{i}", _clean(device["path"])
+        pointer, path = f"/linux/devices/{i}", plain_path(device["path"])
         if not exists(path):
             paper.lossy(pointer, f"LXC makes no devices, and this host has no {path} to show instead")
             continue
@@ -168,17 +169,13 @@ def _covers(paper: Paper) -> None:
     optional.
     """
     for i, path in enumerate(paper.take("/linux/maskedPaths") or ()):
-        target = _clean(path).lstrip("/")
+        target = plain_path(path).lstrip("/")
         for line in (
             fstab.Line("/dev/null", target, "none", ("bind", "optional")),
             fstab.Line("tmpfs", target, "tmpfs", ("ro", "optional")),
         ):
             paper.put("lxc.mount.entry", line, f"/linux/maskedPaths/{i}")
     for i, path in enumerate(paper.take("/linux/readonlyPaths") or ()):
-        target = _clean(path).lstrip("/")
+        target = plain_path(path).lstrip("/")
         line = fstab.Line(target, target, "none", ("bind", "relative", "ro", "optional"))
         paper.put("lxc.mount.entry", line, f"/linux/readonlyPaths/{i}")
-
-
-def _clean(path: str) -> str:
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
