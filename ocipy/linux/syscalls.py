@@ -13,7 +13,7 @@ from ocipy.linux._syscall import call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 _O_CLOEXEC = os.O_CLOEXEC
 
@@ -166,12 +166,38 @@ def setfsgid(gid):
     return call(_syscall.SYS_setfsgid, gid)
 
 
-def start_thread(function):
-    """clone3(2) of a thread.  Python does not tell why there is none: EAGAIN is the usual reason."""
+def in_thread(function):
+    """What a function returns in a thread of its own, whose namespaces it may change.
+
+    A signal handler of the program may raise meanwhile: what the thread works with is not taken from it
+    before it has ended.
+    """
+    outcome: list[tuple[Any, BaseException | None]] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def thread():
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, all of them
+            outcome.append((None, error))
+        finally:
+            done.release()
+
     try:
-        _thread.start_new_thread(function, ())
-    except RuntimeError:
+        _thread.start_new_thread(thread, ())
+    except RuntimeError:  # Python does not tell why there is none: EAGAIN is the usual reason
         raise failed(const.EAGAIN, "clone3", "CLONE_THREAD") from None
+    interruption = None
+    while not outcome:
+        try:
+            done.acquire()
+        except BaseException as error:  # noqa: BLE001
+            interruption = error
+    result, failure = outcome[0]
+    if interruption or failure:
+        raise interruption or failure
+    return result
 
 
 def pidfd_open(pid):

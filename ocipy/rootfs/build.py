@@ -9,11 +9,9 @@ one thread may.  There a worker does (worker.py).
 
 from __future__ import annotations
 
-import _thread
-
 from ocipy.errors import OcipyError, StepError
 from ocipy.linux import const, os
-from ocipy.linux.syscalls import setfsgid, setfsuid, setns, start_thread, unshare
+from ocipy.linux.syscalls import in_thread, setfsgid, setfsuid, setns, unshare
 from ocipy.plan import steps as plan_steps
 from ocipy.rootfs import covers, mounting, nodes
 from ocipy.rootfs.resolve import Root
@@ -157,25 +155,14 @@ def build(session, mount_namespace, steps):
     if mount_namespace is None:
         run(session, steps)
         return
-    failure = []
-    done = _thread.allocate_lock()
-    done.acquire()
 
-    def thread():
-        try:
-            unshare(const.CLONE_FS)
-            os.umask(0)
-            setns(mount_namespace, const.CLONE_NEWNS)
-            run(session, steps)
-        except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, all of them
-            failure.append(error)
-        finally:
-            done.release()
+    def there():
+        unshare(const.CLONE_FS)
+        os.umask(0)
+        setns(mount_namespace, const.CLONE_NEWNS)
+        run(session, steps)
 
-    start_thread(thread)
-    done.acquire()
-    if failure:
-        raise failure[0]
+    in_thread(there)
 
 
 def run(session, steps):

@@ -16,12 +16,11 @@ Source: runtime-spec config-linux.md#network-devices; rtnetlink(7), linux/if_lin
 from __future__ import annotations
 
 import _socket
-import _thread
 import errno
 import sys
 
 from ocipy.linux import const, os
-from ocipy.linux.syscalls import failed, setns, start_thread
+from ocipy.linux.syscalls import failed, in_thread, setns
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -137,24 +136,12 @@ def _open():
 
 def _open_in(namespace):
     """As `_open`, in a network namespace given by descriptor."""
-    made, failure = [], []
-    done = _thread.allocate_lock()
-    done.acquire()
 
-    def thread():
-        try:
-            setns(namespace, const.CLONE_NEWNET)
-            made.append(_open())
-        except OSError as error:
-            failure.append(error)
-        finally:
-            done.release()
+    def there():
+        setns(namespace, const.CLONE_NEWNET)
+        return _open()
 
-    start_thread(thread)
-    done.acquire()
-    if failure:
-        raise failure[0]
-    return made[0]
+    return in_thread(there)
 
 
 def _between(namespace, call):
