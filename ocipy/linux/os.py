@@ -30,15 +30,13 @@ _S_IFMT, _S_IFDIR, _S_IFLNK = 0o170000, 0o040000, 0o120000
 SEEK_SET = 0
 _EBADF = 9
 
-del environ  # noqa: F821  bytes in posix, text in os: made when it is asked for
+del environ  # noqa: F821  bytes in posix, text in os: made whenever it is asked for
 
 
 def __getattr__(name: str) -> Any:
     if name != "environ":
         raise AttributeError(name)
-    found = {fsdecode(key): fsdecode(value) for key, value in _environ.items()}
-    globals()["environ"] = found
-    return found
+    return {fsdecode(key): fsdecode(value) for key, value in _environ.items()}
 
 
 def worded(name: str, function: Any) -> Any:
