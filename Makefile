@@ -123,7 +123,7 @@ install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its
 	$(PYTHON) tools/launcher.py --library $(LIBRARY) --module ocipy_network --output $(HOOKS)/ocipy-hook-network
 	install -m 755 -t $(HOOKS) hooks/ocipy-hook-ldconfig
 	$(PYTHON) -m tools.manual $(SHARE)
-	install -D -m 644 -t $(SHARE)/doc/ocipy docs/engines.md docs/hooks.md docs/network.md
+	install -D -m 644 -t $(SHARE)/doc/ocipy docs/engines.md docs/hooks.md docs/network.md docs/python.md
 	if [ "$(CONTAINERS_CONF)" ]; then install -D -m 644 docs/containers.conf "$(CONTAINERS_CONF)"; fi
 
 .PHONY: uninstall

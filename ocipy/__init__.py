@@ -5,12 +5,14 @@
     runtime = ocipy.Runtime()
     status = runtime.run("bundle/", "job")            # create, start, wait, delete
 
-    container = runtime.create("bundle/", "web")
-    container.start()
-    container.exec({"args": ["/bin/date"], "cwd": "/", "user": {"uid": 0, "gid": 0}})
-    container.delete(force=True)
+    with runtime.create("bundle/", "web") as container:
+        container.start()
+        container.exec(["date"])                      # prints to our own standard output
+        container.output(["date"]).stdout             # bytes
+        container.wait(timeout=60)                    # its exit status
+    # and deleted
 
-Names are loaded when they are first used: importing the package costs nothing.
+docs/python.md says more.  Names are loaded when they are first used: importing the package costs nothing.
 """
 
 __version__ = "0.1.0"
@@ -20,7 +22,7 @@ SPEC_VERSION = "1.3.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ocipy.errors import ConfigError, ContainerError, OcipyError, Problem, StepError, UsageError
+    from ocipy.errors import ConfigError, ContainerError, OcipyError, Problem, StepError, TimedOut, UsageError
     from ocipy.runtime import Container, Runtime
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Problem",
     "Runtime",
     "StepError",
+    "TimedOut",
     "UsageError",
 ]
 

@@ -51,6 +51,10 @@ class UsageError(OcipyError):
     """The command line, or the call, does not make sense."""
 
 
+class TimedOut(OcipyError, TimeoutError):
+    """What was waited for did not come within the time that the caller gave."""
+
+
 class ContainerError(OcipyError):
     """The container is not in a state in which the verb may act: missing, running, stopped, paused."""
 

@@ -29,9 +29,7 @@ def runtime(flags) -> "Runtime":
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     return Runtime(
         root=flags["root"] or None,
-        systemd_cgroup=flags["systemd-cgroup"],
-        rootless=flags["rootless"],
-        cgroup_manager=flags["cgroup-manager"],
+        cgroup_manager="systemd" if flags["systemd-cgroup"] else flags["cgroup-manager"],
         warn=flags["log"].warning,
         environ=os.environ,  # type: ignore[arg-type]  # typeshed has the bytes of posix
     )

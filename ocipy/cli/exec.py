@@ -24,7 +24,7 @@ def main(flags, options, args):
     changes = _changes(options)
     container = runtime(flags).load(id)
     return container.exec(
-        given if given is not None else build(container.spec.get("process"), command, options, changes),
+        given if given is not None else build(container.config.get("process"), command, options, changes),
         console_socket=options["console-socket"] or None,
         pidfd_socket=options["pidfd-socket"] or None,
         pid_file=options["pid-file"] or None,

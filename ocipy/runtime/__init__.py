@@ -1,30 +1,27 @@
-"""The runtime: containers of one state root.
-
-from ocipy.runtime import Runtime
-
-container = Runtime().create("bundle/", "web")
-container.start()
-"""
+"""The runtime: containers of one state root."""
 
 from __future__ import annotations
 
-from ocipy.errors import ContainerError, OcipyError
+from ocipy import cgroups
+from ocipy.errors import ContainerError, OcipyError, UsageError
 from ocipy.runtime.container import Container
 from ocipy.runtime.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from os import PathLike
+    from typing import Any, Unpack
 
     from ocipy.errors import Problem
     from ocipy.plan.steps import Plan
+    from ocipy.runtime.options import CreateOptions, RunOptions
 
 __all__ = ["Container", "Runtime"]
 
 
 class Runtime:
-    """Makes and finds the containers below one state root.
+    """Makes and finds the containers below one state root.  May be used by many threads at once.
 
     root:           directory, default /run/ocipy, for ordinary users $XDG_RUNTIME_DIR/ocipy
     cgroup_manager: cgroupfs, systemd or disabled
@@ -34,23 +31,25 @@ class Runtime:
 
     def __init__(
         self,
-        root: str | None = None,
-        systemd_cgroup: bool = False,
-        rootless: str = "auto",
+        root: str | PathLike[str] | None = None,
         cgroup_manager: str = "cgroupfs",
         warn: Callable[[str], None] | None = None,
         environ: Mapping[str, str] | None = None,
     ):
+        if cgroup_manager not in cgroups.MANAGERS:
+            known = ", ".join(cgroups.MANAGERS)
+            raise UsageError(f'cgroup manager "{cgroup_manager}" is not one of {known}')
         self.store = Store(root)
         self.root = self.store.root
-        self.cgroup_manager = "systemd" if systemd_cgroup else cgroup_manager
-        self.rootless = rootless
+        self.cgroup_manager = cgroup_manager
         self.environ = environ or {}
         self.warn = warn or (lambda text: None)
 
     # ------------------------------------------------------------ looking
 
-    def validate(self, bundle: str, strict: bool = False, format: str | None = None) -> list[Problem]:
+    def validate(
+        self, bundle: str | PathLike[str], strict: bool = False, format: str | None = None
+    ) -> list[Problem]:
         """All that is wrong with a bundle's configuration; raises ConfigError for one that can't be read.
 
         strict: count what is otherwise warned of: unknown properties, and what a format can't carry over
@@ -63,19 +62,24 @@ class Runtime:
         loaded = formats.load(bundle_directory(bundle), format)
         refused, lossy = judge(loaded.notes, strict)
         problems, warnings = spec.validate(loaded.data, strict)
-        for warning in (*lossy, *(str(loaded.located(warning)) for warning in warnings)):
+        if not problems and not strict:
+            warnings += spec.unknown_properties(loaded.data)
+        for warning in (*lossy, *(loaded.located(warning).within(loaded.source) for warning in warnings)):
             self.warn(warning)
         return [*refused, *map(loaded.located, problems)]
 
-    def plan(self, bundle: str, id: str = "plan", **options: Any) -> Plan:
+    def plan(self, bundle: str | PathLike[str], id: str = "plan", **options: Unpack[CreateOptions]) -> Plan:
         """What `create` and `start` would do, in order; touches nothing.
 
         options: those of `create`; the ones that a plan does not depend on are ignored
+
+        Its tuples `create` and `start` hold the steps; each prints as a line, and has a `pointer`.
         """
         from ocipy.runtime.create import Planned
 
         known = ("no_pivot", "no_new_keyring", "strict", "format")
-        return Planned(self, bundle, id, **{name: options[name] for name in known if name in options}).plan
+        chosen: dict[str, Any] = {name: value for name, value in options.items() if name in known}
+        return Planned(self, bundle, id, **chosen).plan
 
     def load(self, id: str) -> Container:
         """The container of this id.  Raises ContainerError when there is none."""
@@ -96,14 +100,36 @@ class Runtime:
 
     # ------------------------------------------------------------ making
 
-    def create(self, bundle: str, id: str, **options: Any) -> Container:
-        """Make a container; see `ocipy.runtime.create.create` for the options."""
+    def create(self, bundle: str | PathLike[str], id: str, **options: Unpack[CreateOptions]) -> Container:
+        """Make a container, all but its program, which `Container.start` lets run.  A failure leaves nothing.
+
+        bundle:         directory with a config.json, or a container in another format
+        stdin, stdout, stderr: of the program: a descriptor or a file; by default those of this process
+        console_socket: path of the AF_UNIX socket that gets the terminal's master
+        pidfd_socket:   path of the AF_UNIX socket that gets a pidfd of the first process
+        pid_file:       written, by rename, before create returns
+        preserve_fds:   descriptors from 3 up that the program inherits
+        no_pivot:       for a root on a ramdisk, which pivot_root(2) can't leave
+        no_new_keyring: keep the session keyring of this process
+        strict:         refuse unknown properties, ignored otherwise, and what a format can't carry over
+        format:         name of the one that the bundle is written in; by default it is found out
+
+        Raises ConfigError, StepError, UsageError, ContainerError if the id is taken.
+        """
         from ocipy.runtime import create
 
         return create.create(self, bundle, id, **options)
 
-    def run(self, bundle: str, id: str, **options: Any) -> int:
-        """Create, start, wait, delete; see `ocipy.runtime.run.run`.  Returns the exit status."""
+    def run(self, bundle: str | PathLike[str], id: str, **options: Unpack[RunOptions]) -> int:
+        """Create, start, wait, delete; returns the program's exit status, 128 and the signal if one ended it.
+
+        Beside the options of `create`:
+
+        detach:       return 0 once it runs
+        keep:         leave the stopped container there
+        signals:      take and forward this process's signals meanwhile, as a command does (main thread only)
+        no_subreaper: with `signals`, don't adopt what the container leaves behind
+        """
         from ocipy.runtime import run
 
         return run.run(self, bundle, id, **options)

@@ -10,7 +10,7 @@ from ocipy.linux import os
 from ocipy.linux.syscalls import openat2
 from ocipy.plan import steps
 from ocipy.rootfs.build import Session
-from ocipy.runtime import channel, usermaps
+from ocipy.runtime import channel, process, usermaps
 
 _NS_GET_USERNS = 0xB701  # linux/nsfs.h
 
@@ -145,7 +145,7 @@ class Building:
             return openat2(fds["proc"], f"{helper.pid}/ns/{name}", os.O_RDONLY)
         finally:
             helper.close()
-            os.waitpid(helper.pid, 0)
+            process.forget(helper.pid)
 
     def _is_foreign(self, kind):
         """Does a namespace of the container belong to another user namespace than the container's?"""

@@ -255,18 +255,20 @@ def _why(pid):
 def spawn(streams=(), preserve=0):
     """Start ocipy-init.
 
-    streams:  descriptors to become its 0, 1, 2; by default the caller's own
+    streams:  descriptors to become its 0, 1, 2; without them, or where one is None, the caller's own
     preserve: how many descriptors from 3 up the program is to inherit
     """
-    source = -1
+    copies = []
     ours = theirs = None
     try:
         ours, theirs = os.worded("socketpair", _socket.socketpair)(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         number = 3 + preserve
-        # Above every number that is dup2'ed onto, and close-on-exec but for the copy.
-        source = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, number + 1)
-        actions = [(os.POSIX_SPAWN_DUP2, fd, i) for i, fd in enumerate(streams)]
-        actions.append((os.POSIX_SPAWN_DUP2, source, number))
+        wanted = [(fd, i) for i, fd in enumerate(streams) if fd is not None]
+        actions = []
+        for fd, target in (*wanted, (theirs.fileno(), number)):
+            # Above every number that is dup2'ed onto, and close-on-exec but for the copy.
+            copies.append(fcntl(fd, F_DUPFD_CLOEXEC, number + 1))
+            actions.append((os.POSIX_SPAWN_DUP2, copies[-1], target))
         path = f"/proc/self/fd/{sealed_binary()}"
         pid = os.posix_spawn(path, ["ocipy:[INIT]", str(number)], {}, file_actions=actions)
     except OSError as error:
@@ -274,8 +276,8 @@ def spawn(streams=(), preserve=0):
             ours.close()
         raise OcipyError(f"start ocipy-init: {describe(error)}") from error
     finally:
-        if source >= 0:
-            os.close(source)
+        for fd in copies:
+            os.close(fd)
         if theirs:
             theirs.close()
     return Channel(ours, pid)

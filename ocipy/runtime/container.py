@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import _socket
+import _thread
 
 from ocipy import cgroups
-from ocipy.errors import ContainerError, OcipyError
+from ocipy.errors import ContainerError, OcipyError, TimedOut
 from ocipy.linux import os
 from ocipy.runtime import lifecycle, process
-from ocipy.runtime.channel import Channel, Program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, Self, Unpack
+
+    from ocipy.runtime.capture import Output
+    from ocipy.runtime.options import ExecOptions
 
 STOP_DEADLINE = 10.0  # seconds that a killed process may take to end
-SIGKILL = 9
+SIGKILL, SIGTERM = 9, 15
 KILLED = 128 + SIGKILL  # the exit status of what SIGKILL has ended, or of a shell whose last child it was
 NO_CGROUP = "the container has no cgroup: its processes are not known"
 
 
 class Container:
-    """One container of a state root.  Made by `Runtime.create` and `Runtime.load`."""
+    """One container of a state root.  Made by `Runtime.create` and `Runtime.load`.
+
+    As a context manager it is deleted at the end, whatever it does then.
+    """
 
     def __init__(self, runtime, entry, document):
         self.runtime = runtime
@@ -25,18 +35,28 @@ class Container:
         self._document = document
         self._config = None
         self._eye = None  # on a scope: see `watch`
+        self._reaping = _thread.allocate_lock()
+        self._exit_status = None  # once we have reaped it
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Container {self.id} {self.status}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._entry.exists():
+            self.delete(force=True)
 
     # ------------------------------------------------------------ what it is
 
     @property
-    def id(self):
+    def id(self) -> str:
         return self._entry.id
 
     @property
-    def bundle(self):
+    def bundle(self) -> str:
+        """Its directory, absolute."""
         return self._document["bundle"]
 
     @property
@@ -44,7 +64,7 @@ class Container:
         return self._document["ocipy"]
 
     @property
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """config.json as it was at create, a dict."""
         if self._config is None:
             from ocipy import spec
@@ -56,15 +76,13 @@ class Container:
             self._config = config
         return self._config
 
-    spec = config
-
     @property
-    def annotations(self):
+    def annotations(self) -> dict[str, str]:
         """Of its configuration, as they were when it was made."""
         return dict(self._document["annotations"])
 
     @property
-    def pid(self):
+    def pid(self) -> int:
         """Of the first process, as the runtime sees it; 0 when it has ended."""
         pidfd = self._hold()
         if pidfd is None:
@@ -73,7 +91,7 @@ class Container:
         return self._document["pid"]
 
     @property
-    def status(self):
+    def status(self) -> str:
         """creating, created, running, paused or stopped: asked of the kernel, not of a file."""
         pidfd = self._hold()
         if pidfd is None:
@@ -98,15 +116,15 @@ class Container:
     def cgroup(self):
         return cgroups.from_kept(self._private["cgroup"])
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """The state document of runtime-spec, with rootfs, created and owner as runc has them."""
         public = {key: value for key, value in self._document.items() if key != "ocipy"}
         pid, status = self.pid, self.status
         public.update(pid=pid, status=status)
         return public
 
-    def _hold(self):
-        return process.hold(self._document.get("pid"), self._private.get("started"))
+    def _hold(self, ended=False):
+        return process.hold(self._document.get("pid"), self._private.get("started"), ended)
 
     def _state_for_hooks(self, status, pid=None):
         document = {key: value for key, value in self._document.items() if key != "ocipy"}
@@ -119,86 +137,24 @@ class Container:
 
     # ------------------------------------------------------------ verbs
 
-    def start(self, relay_to=None):
+    def start(self) -> None:
         """Let the container's program run.  Its failure to execute, and a failing hook, end the container.
 
-        relay_to: called with the relay of the container's sd_notify socket, if there is one; by default start
-                  waits until the program is ready, which then is no longer under the container's lock
+        With a NOTIFY_SOCKET in the runtime's environ it waits until the program is ready.
         """
-        with self._entry:
-            lifecycle.require(self.status, "start")
-            self._run_hooks("startContainer")
-            relay = self._bind_notify()
-            try:
-                self._start()
-            except OcipyError as error:
-                self._explain_memory(error, new=True)
-                self._kill_and_wait()
-                raise
-            self._run_hooks("poststart")
-        if relay and relay_to:
-            relay_to(relay)
-        elif relay:
+        from ocipy.runtime import start
+
+        relay = start.start(self)
+        if relay:
             try:
                 relay.forward(self._document["pid"], self._private["started"])
             finally:
                 relay.close()
 
-    def _bind_notify(self):
-        caller = self._private.get("notify") and self.runtime.environ.get("NOTIFY_SOCKET")
-        if not caller:
-            return None
-        from ocipy.runtime.notify import Relay
-
-        return Relay(self._entry.path, caller)
-
-    def _start(self):
-        channel = self._connect()
-        try:
-            from ocipy.plan import steps
-
-            # What create gave init to do after start; all that is needed of it here is how to speak of it.
-            origin = [
-                (
-                    steps.Execve(self._private["program"], pointer=pointer)
-                    if name == "Execve"
-                    else steps.Op(name, (), text, pointer=pointer)
-                )
-                for name, text, pointer in self._private["start"]
-            ]
-            Program(channel, origin, self._made).finish_executed()
-        except OcipyError as error:
-            from ocipy.runtime import diagnose
-
-            raise diagnose.explain(error, self._private["program"]) from None
-        finally:
-            channel.close()
-
-    def _made(self, _, fd):
-        """What init makes between start and execve is the listener of its seccomp filter."""
-        try:
-            self._notify(fd)
-        finally:
-            os.close(fd)
-        return True
-
     def _notify(self, fd):
         from ocipy.runtime import agent
 
         agent.hand_over(self._private["agent"], fd, self._state_for_hooks("created"), self._document["pid"])
-
-    def _connect(self):
-        """Init accepts once; who connects is who starts."""
-        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        directory = os.open(self._entry.path, os.O_PATH | os.O_CLOEXEC)
-        try:
-            socket.connect(f"/proc/self/fd/{directory}/start")  # sun_path has 108 bytes, paths may have more
-        except OSError as error:
-            socket.close()
-            raise ContainerError(f"init does not wait for start: {error.strerror}") from error
-        finally:
-            os.close(directory)
-        return Channel(socket, self._document["pid"])
 
     def _run_hooks(self, kind):
         """A failure of hooks ends the container.  Source: runtime-spec 1.3.0, runtime.md#lifecycle."""
@@ -214,7 +170,30 @@ class Container:
             self._destroy()
             raise
 
-    def kill(self, signal, all=False):
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait until the first process has ended; its exit status, 128 and the signal if one ended it.
+
+        None when nobody here can know it: its parent is another process than this one, or somebody else
+        waited for it.  Raises TimedOut after `timeout` seconds.
+        """
+        pidfd = self._hold(ended=True)
+        if pidfd is not None:
+            try:
+                if not process.wait_gone(pidfd, timeout):
+                    raise TimedOut(f"container {self.id} did not end within {timeout:g} s")
+                self._reap(pidfd)
+            finally:
+                os.close(pidfd)
+        with self._reaping:
+            return self._exit_status
+
+    def _reap(self, pidfd):
+        """Of many threads that wait the kernel tells one, which tells the others."""
+        with self._reaping:
+            if self._exit_status is None:
+                self._exit_status = process.reap(pidfd)
+
+    def kill(self, signal: int = SIGTERM, all: bool = False) -> None:
         """Send a signal, a number, to the first process, or to all."""
         status = self.status
         if all:
@@ -244,7 +223,7 @@ class Container:
         if cgroup.version == 1:
             cgroup.thaw()
 
-    def delete(self, force=False):
+    def delete(self, force: bool = False) -> None:
         """Undo create.  A running container only with force, which kills it."""
         with self._entry:
             self._document = self._entry.load()
@@ -253,7 +232,7 @@ class Container:
             self._destroy()
 
     def _kill_and_wait(self):
-        pidfd = self._hold()
+        pidfd = self._hold(ended=True)  # nor does a zombie of ours stay
         if pidfd is not None:
             try:
                 process.signal(pidfd, SIGKILL)
@@ -263,9 +242,9 @@ class Container:
                     raise ContainerError(
                         f"process {self._document['pid']} did not end within {STOP_DEADLINE:.0f} s"
                     )
+                self._reap(pidfd)
             finally:
                 os.close(pidfd)
-            process.reap(self._document["pid"])
         # Without a pid namespace of its own, the others live on.
         cgroup = self.cgroup
         if cgroup.procs():
@@ -284,20 +263,20 @@ class Container:
 
     # ------------------------------------------------------------ verbs of its cgroup
 
-    def processes(self):
+    def processes(self) -> list[int]:
         """The pids, as the runtime sees them, of all its processes."""
         cgroup = self.cgroup
         if not cgroup.exists() and self.status != lifecycle.STOPPED:
             raise ContainerError(NO_CGROUP)
         return sorted(cgroup.procs())
 
-    def pause(self):
+    def pause(self) -> None:
         """Freeze all processes; returns when they have stopped."""
         with self._entry:
             lifecycle.require(self.status, "pause")
             self.cgroup.freeze()
 
-    def resume(self):
+    def resume(self) -> None:
         """Let all processes run again."""
         with self._entry:
             lifecycle.require(self.status, "resume")
@@ -305,34 +284,82 @@ class Container:
             cgroup.thaw()
             cgroup.wait_thawed()
 
-    def stats(self):
-        """What it uses, in the shape of runc's events; see `ocipy.cgroups.stats`."""
+    def stats(self) -> dict[str, Any]:
+        """What it uses, by section, as the data of runc's events."""
         from ocipy.runtime import stats
 
         lifecycle.require(self.status, "events")
         return stats.read(self)
 
-    def events(self, interval=5.0):
+    def events(self, interval: float = 5.0) -> Iterator[dict[str, Any]]:
         """Yield documents, of what it uses every `interval` seconds and of each OOM kill, until it ends."""
         from ocipy.runtime import stats
 
         lifecycle.require(self.status, "events")
         return stats.events(self, interval)
 
-    def update(self, resources, source="resources"):
-        """Change its limits; see `ocipy.runtime.update.update`."""
+    def update(self, resources: Mapping[str, Any], source: str = "resources") -> None:
+        """Change its limits: all of a change holds afterwards, or nothing of it.
+
+        resources: as linux.resources of config.json, as far as they are to change
+        source:    what errors call it
+
+        Raises ConfigError for what can't be had, StepError for what this host refuses.
+        """
         from ocipy.runtime import update
 
         with self._entry:
             lifecycle.require(self.status, "update")
             update.update(self, resources, source)
 
-    def exec(self, process, **options):
-        """Run one more process; see `ocipy.runtime.execprocess.run`."""
+    def exec(self, process: Sequence[str] | dict[str, Any], **options: Unpack[ExecOptions]) -> int:
+        """Run one more process, and wait for it; its exit status, 128 and the signal if one ended it.
+
+        process:        its command, run as the container's own process is; or a whole process object, a dict
+                        as `process` of config.json
+        stdin, stdout, stderr: a descriptor or a file; by default those of this process
+        timeout:        seconds after which it is killed, and TimedOut raised
+        detach:         don't wait: return 0 once it runs
+        console_socket: path of the AF_UNIX socket that gets the terminal's master
+        pidfd_socket:   path of the AF_UNIX socket that gets a pidfd of it
+        pid_file:       written, by rename, before exec returns
+        preserve_fds:   descriptors from 3 up that it inherits
+        cgroup:         below the container's own, as "PATH" or "CONTROLLER:PATH", to put it in
+        ignore_paused:  in a paused container too, where it waits until that is resumed
+        signals:        take and forward this process's signals meanwhile, as a command does
+
+        Raises ConfigError, StepError, UsageError, and OcipyError when it can't be executed.
+        """
+        return self._exec(process, options)
+
+    def output(
+        self,
+        process: Sequence[str] | dict[str, Any],
+        input: bytes = b"",
+        timeout: float | None = None,
+        cgroup: tuple[str, ...] = (),
+        ignore_paused: bool = False,
+    ) -> Output:
+        """Run one more process as `exec` does, with `input` to read; its status, stdout and stderr, as bytes.
+
+        What was printed is what it, and whoever it started, had printed when it ended.
+        """
+        from ocipy.runtime.capture import Capture, Output
+
+        capture = Capture(input)
+        try:
+            how = {"timeout": timeout, "cgroup": cgroup, "ignore_paused": ignore_paused, "capture": capture}
+            status = self._exec(process, how)
+        finally:
+            capture.close()
+        return Output(status, *capture.result())
+
+    def _exec(self, process, options):
         from ocipy.runtime import execprocess
 
         try:
-            status = execprocess.run(self, process, **options)
+            asked = process if isinstance(process, dict) else execprocess.of_command(self, process)
+            status = execprocess.run(self, asked, **options)
         except OcipyError as error:
             self._explain_memory(error)
             raise
@@ -361,18 +388,3 @@ class Container:
 
             self._eye = Eye(cgroup)
         return self._eye
-
-
-def listen(entry):
-    """The listener on which init will wait for start."""
-    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    directory = os.open(entry.path, os.O_PATH | os.O_CLOEXEC)
-    try:
-        os.worded("bind", socket.bind)(f"/proc/self/fd/{directory}/start")
-        os.worded("listen", socket.listen)(1)
-    except OSError:
-        socket.close()
-        raise
-    finally:
-        os.close(directory)
-    return socket

@@ -9,7 +9,7 @@ from ocipy.plan import resources
 from ocipy.plan.compile import compile
 from ocipy.plan.facts import Options
 from ocipy.runtime import host, process, streams
-from ocipy.runtime.container import Container, listen
+from ocipy.runtime.container import Container
 from ocipy.runtime.execute import Execution, confined
 from ocipy.runtime.store import check_id
 from ocipy.spec import jsontext
@@ -23,6 +23,9 @@ def create(
     bundle,
     id,
     *,
+    stdin=None,
+    stdout=None,
+    stderr=None,
     console_socket=None,
     pidfd_socket=None,
     pid_file=None,
@@ -31,18 +34,11 @@ def create(
     preserve_fds=0,
     strict=False,
     format=None,
-    detach=True,
     terminal=None,
 ):
-    """Make the container `id` from a bundle.  On any failure nothing stays.
+    """Make the container `id` from a bundle; see `Runtime.create`.
 
-    console_socket: path of the AF_UNIX socket that gets the terminal's master
-    pidfd_socket:   path of the AF_UNIX socket that gets a pidfd of the first process
-    pid_file:       written, by rename, before create returns
-    preserve_fds:   descriptors from 3 up that the program inherits
-    strict:         refuse what is otherwise warned of: unknown properties, and what a format can't carry over
-    format:         name of the one that the bundle is written in; by default it is found out
-    terminal:       called with the terminal's master, instead of a console socket (`run` in the foreground)
+    terminal: called with the terminal's master, instead of a console socket (`run` in the foreground)
     """
     check_id(id)
     inherited = streams.inherited(preserve_fds, runtime.environ)
@@ -57,15 +53,11 @@ def create(
         inherited=inherited,
     )
     asked = planned.config.get("process") or {}
-    streams.check_console(bool(asked.get("terminal")), console_socket, detach=terminal is None)
+    given = streams.standard(stdin, stdout, stderr)
+    streams.check_console(bool(asked.get("terminal")), console_socket, terminal is None, given)
     with planned.making() as making:
-        execution = making.run()
-        if asked.get("terminal"):
-            streams.hand_over_terminal(execution, asked, console_socket, terminal)
-        if pidfd_socket:
-            streams.send_descriptor(pidfd_socket, execution.pidfd, b"pidfd")
-        if pid_file:
-            write_pid_file(pid_file, execution.pid)
+        execution = making.run(given)
+        streams.hand_out(execution, asked, terminal, console_socket, pidfd_socket, pid_file)
         making.finish()
     return making.container
 
@@ -111,7 +103,7 @@ class Planned:
         if self.spec.places:
             self._trace()
         for warning in self.plan.warnings:
-            runtime.warn(warning)
+            runtime.warn(f"{self.spec.source}: {warning}" if warning.startswith("/") else warning)
 
     def _check(self, strict):
         if self.spec.notes:
@@ -123,7 +115,7 @@ class Planned:
             if problems:
                 raise ConfigError(problems, self.spec.source)
         for warning in spec.require(self.config, self.spec.source, strict):
-            self.runtime.warn(str(self.spec.located(warning)))
+            self.runtime.warn(self.spec.located(warning).within(self.spec.source))
 
     def _located(self, error):
         return ConfigError(map(self.spec.located, error.problems), self.spec.source)
@@ -158,7 +150,7 @@ class Planned:
 
 def bundle_directory(bundle):
     """The absolute path of a bundle that is a directory."""
-    directory = os.path.abspath(bundle)
+    directory = os.path.abspath(os.fspath(bundle))
     try:
         found = os.stat(directory).st_mode & 0o170000 == 0o040000  # S_ISDIR
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -178,12 +170,12 @@ class _Making:
         self.config = planned.config
         self.preserve = planned.options.preserve_fds
         self.cgroup = planned.cgroup(runtime.cgroup_manager)
-        self.entry = runtime.store.create(planned.options.id)
         self.document = _document(planned)
         self.private = self.document["ocipy"]
         self.private["agent"] = self.agent
-        self.container = Container(runtime, self.entry, self.document)
         self.execution = None
+        self.entry = runtime.store.create(planned.options.id)
+        self.container = Container(runtime, self.entry, self.document)
 
     def __enter__(self):
         return self
@@ -211,8 +203,11 @@ class _Making:
 
         return oom.explain(error, self.cgroup, new=True)
 
-    def run(self):
-        """Do the plan up to the moment at which init could be told to wait for start."""
+    def run(self, given):
+        """Do the plan up to the moment at which init could be told to wait for start.
+
+        given: descriptors for its standard streams
+        """
         self.entry.write("config.json", jsontext.dump(self.config).encode(), durable=False)
         if self.private["notify"]:
             os.mkdir(f"{self.entry.path}/notify", 0o755)
@@ -224,6 +219,7 @@ class _Making:
             self.preserve,
             self._record,
             self._notify,
+            given,
         )
         self.execution.needed_controllers = resources.needed(self.plan.create)
         try:
@@ -254,7 +250,7 @@ class _Making:
 
     def finish(self):
         """The container is created when init waits and the state says so."""
-        listener = listen(self.entry)
+        listener = self.entry.listen()
         waiting = self.entry.hold_waiting()
         try:
             if self.plan.start:
@@ -320,17 +316,3 @@ def _document(planned):
 def _places_of_hooks(loaded, hooks):
     pointers = [f"/hooks/{kind}/{index}" for kind, listed in hooks.items() for index in range(len(listed))]
     return {pointer: loaded.place(pointer) for pointer in pointers}
-
-
-def write_pid_file(path, pid):
-    """The pid as decimal text, there at once or not at all."""
-    temporary = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}"
-    try:
-        # Whatever lies there already: no symlink is followed, and no FIFO keeps us waiting.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(temporary, flags, 0o644)
-        os.write(fd, str(pid).encode())
-        os.close(fd)
-        os.rename(temporary, path)
-    except OSError as error:
-        raise UsageError(f"pid file {describe(error)}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocipy import spec
-from ocipy.errors import OcipyError
+from ocipy.errors import OcipyError, UsageError
 from ocipy.linux import os
 from ocipy.plan import steps
 from ocipy.plan.execprocess import compile_exec
@@ -15,43 +15,48 @@ def run(
     container,
     asked,
     *,
+    stdin=None,
+    stdout=None,
+    stderr=None,
     console_socket=None,
     pidfd_socket=None,
     pid_file=None,
     detach=False,
+    timeout=None,
     preserve_fds=0,
     cgroup=(),
     ignore_paused=False,
     signals=False,
+    capture=None,
 ):
-    """Execute a process object in a container; returns its exit status, 0 when detached.
+    """Execute a process object in a container; see `Container.exec`.
 
-    asked:  the process object, a dict as `process` of config.json
-    cgroup: sub-cgroups of the container's to put it in, "PATH" or "CONTROLLER:PATH"
+    signals: forward those of the runtime to it, as a command does
+    capture: `Capture` of its standard streams
     """
-    from ocipy.runtime import create, streams
+    if detach and timeout is not None:
+        raise UsageError("a process that nobody waits for has no timeout")
+    from ocipy.runtime import streams
     from ocipy.runtime.foreground import Foreground
 
     status = container.status
     if not (status == lifecycle.PAUSED and ignore_paused):
         lifecycle.require(status, "exec")
     for warning in spec.require_process(asked, "process"):
-        container.runtime.warn(str(warning))
-    has_terminal = bool(asked.get("terminal"))
-    streams.check_console(has_terminal, console_socket, detach)
+        container.runtime.warn(warning.within("process"))
+    given = capture.streams if capture else streams.standard(stdin, stdout, stderr)
+    streams.check_console(bool(asked.get("terminal")), console_socket, detach, given)
     inherited = streams.inherited(preserve_fds, container.runtime.environ)
     with Foreground(signals and not detach, subreaper=False) as foreground:
-        execution = _execute(container, asked, inherited, cgroup)
+        if capture:
+            foreground.take_capture(capture)
+        execution = _execute(container, asked, inherited, cgroup, given)
         try:
-            if has_terminal:
-                streams.hand_over_terminal(
-                    execution, asked, console_socket, None if console_socket else foreground.take_terminal
-                )
-            if pidfd_socket:
-                streams.send_descriptor(pidfd_socket, execution.pidfd, b"pidfd")
-            if pid_file:
-                create.write_pid_file(pid_file, execution.pid)
+            terminal = None if console_socket else foreground.take_terminal
+            streams.hand_out(execution, asked, terminal, console_socket, pidfd_socket, pid_file)
             _let_go(execution, asked)
+            if capture:
+                capture.started()
         except BaseException:
             execution.undo()
             raise
@@ -59,16 +64,24 @@ def run(
             execution.close()
         if detach:
             return 0
-        return process.exit_status(foreground.wait(execution.pid))
+        return process.exit_status(foreground.wait(execution.pid, timeout))
 
 
-def _execute(container, asked, inherited, cgroup):
+def of_command(container, args):
+    """The process object of a command: the container's own, without its terminal."""
+    own = container.config.get("process")
+    if not isinstance(own, dict):
+        raise UsageError("the container's configuration has no process to start from: give a whole one")
+    return {**own, "args": list(args), "terminal": False}
+
+
+def _execute(container, asked, inherited, cgroup, given):
     """Everything up to execve; the `Execution`, whose start_steps do the rest."""
     pidfd = enter.held(container)
     manager = (
         container.cgroup.below(cgroup) if cgroup else container.cgroup.at_process(container._document["pid"])
     )
-    execution = Execution(manager, container.runtime.root, preserve=inherited.count)
+    execution = Execution(manager, container.runtime.root, preserve=inherited.count, streams=given)
     execution.notify = lambda fd: _notify(container, execution, notified, fd)
     execution.fds["container"] = pidfd
     root = notified = None

@@ -35,7 +35,7 @@ class Execution:
         self.root = root  # the state root
         self.run_hooks = hooks  # called with (kind, pointer)
         self.preserve = preserve
-        self.streams = streams  # descriptors to be its 0, 1, 2; none: the runtime's own
+        self.streams = streams  # see `channel.spawn`
         self.record = record  # called whenever there is something new to remember
         self.channel = None
         self.fds = {"proc": host.proc_fd()}
@@ -142,7 +142,7 @@ class Execution:
         self._program = self.channel.send(group, self.fds)
 
     def _cloned(self, pid, pidfd):
-        os.waitpid(self.channel.pid, 0)
+        process.forget(self.channel.pid)
         self.pidfd = pidfd
         self.pid = self.channel.pid = pid  # the stage sits in our own pid namespace
         self.started = process.start_time(self.pid)
@@ -240,9 +240,7 @@ class Execution:
         if self.channel:
             self.channel.close()
         if self.pidfd is not None:
-            process.signal(self.pidfd, 9)
-            process.wait_gone(self.pidfd, 10)
-            process.reap(self.pid)
+            process.end(self.pidfd)
         elif self.channel:
             process.reap_now(self.channel.pid)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import _signal
 import select
 
-from ocipy.errors import ContainerError
+from ocipy.errors import ContainerError, TimedOut
 from ocipy.linux import const, os
 from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal, prctl, signalfd
+from ocipy.runtime import process
 
 #: They stop us when we touch a terminal from the background, which is what the shell's user expects; and
 #: those that a fault of our own raises.
@@ -76,22 +77,31 @@ class Foreground:
         """Look when the OOM killer is at work in a container; None if there is nothing to look at."""
         self.eye = eye
 
-    def wait(self, pid):
-        """Wait for our child `pid` and meanwhile serve it; its wait status."""
-        if not (self.signals or self.terminal or self.relay or self.eye):
-            return _checked(lambda: os.waitpid(pid, 0))[1]
+    def take_capture(self, capture):
+        """Serve the pipes of a process that has no terminal."""
+        self.terminal = capture
+
+    def wait(self, pid, timeout=None):
+        """Wait for our child `pid` and meanwhile serve it; its wait status.  It does not outlive a failure.
+
+        timeout: seconds after which TimedOut is raised
+        """
+        deadline = process.deadline(timeout)
         pidfd = _checked(lambda: pidfd_open(pid))
         signal_fd = signalfd(self._blocked) if self.signals else -1
         try:
             if self.terminal:
                 self.terminal.set_raw()
-            return self._serve(pid, pidfd, signal_fd)
+            return self._serve(pid, pidfd, signal_fd, deadline)
+        except BaseException:
+            process.end(pidfd)
+            raise
         finally:
             os.close(pidfd)
             if signal_fd >= 0:
                 os.close(signal_fd)
 
-    def _serve(self, pid, pidfd, signal_fd):
+    def _serve(self, pid, pidfd, signal_fd, deadline):
         status, poll, polled = None, select.poll(), {}
         while True:
             if status is None:
@@ -105,7 +115,10 @@ class Foreground:
                 poll, polled = select.poll(), wanted
                 for fd, events in wanted.items():
                     poll.register(fd, events)
-            ready = dict(os.worded("poll", poll.poll)())
+            left = process.left(deadline)
+            if left == 0:
+                raise TimedOut("the process did not end in time")
+            ready = dict(os.worded("poll", poll.poll)(left))
             if self.eye and not {self.eye.fd, pidfd}.isdisjoint(ready):
                 self.eye.look()
             if signal_fd in ready and not self._take_signals(signal_fd, pidfd, status is not None):
@@ -161,4 +174,4 @@ def _checked(call):
     try:
         return call()
     except (ChildProcessError, ProcessLookupError):
-        raise ContainerError("its exit status is lost: SIGCHLD is ignored, or somebody else waited") from None
+        raise ContainerError(process.LOST) from None

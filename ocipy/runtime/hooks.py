@@ -195,7 +195,7 @@ def _run_one(name, hook, text, place):
     try:
         status = attended.wait(began + timeout if timeout else None)
     except BaseException:
-        process.reap_now(pid)
+        process.end(pidfd)
         raise
     finally:
         attended.close()
@@ -267,17 +267,16 @@ class _Attended:
         A daemon that the hook leaves behind may hold the pipes open as long as it likes.
         """
         while True:
-            left = None if deadline is None else max(0, (deadline - time.monotonic()) * 1000)
-            ready = dict(os.worded("poll", self.poll.poll)(left))
+            ready = dict(os.worded("poll", self.poll.poll)(process.left(deadline)))
             if self.to_hook in ready:
                 self._feed()
             if self.from_hook in ready and not self._drain():
                 self.poll.unregister(self.from_hook)
             if self.pidfd in ready:
                 self._drain()
-                return os.waitpid(self.pid, 0)[1]
-            if deadline is not None and time.monotonic() >= deadline:
-                process.reap_now(self.pid)
+                return process.wait(self.pid)
+            if process.left(deadline) == 0:
+                process.end(self.pidfd)
                 self._drain()
                 return None
 

@@ -11,11 +11,11 @@ import time
 
 from ocipy.cgroups import oom, stats
 from ocipy.errors import ContainerError
+from ocipy.runtime import process
 
 # /proc/net/dev's columns, as runc calls them
 COLUMNS = {"Bytes": 0, "Packets": 1, "Errors": 2, "Dropped": 3}
 TRANSMIT = 8
-LONGEST_POLL = 2_000_000_000  # milliseconds, as poll(2) takes an int
 
 
 def read(container):
@@ -80,8 +80,7 @@ def _events(container, interval, pidfd, watch):
         poll.register(watch.fd, watch.events)
     due = time.monotonic() + interval
     while True:
-        left = max(0.0, due - time.monotonic()) * 1000
-        ready = dict(poll.poll(min(left, LONGEST_POLL)))
+        ready = dict(poll.poll(process.left(due)))
         for _ in range(watch.take()):
             yield event(container, "oom")
         if pidfd in ready:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import _socket
 import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH
 from fcntl import flock as _flock
@@ -59,9 +60,9 @@ class Store:
     """The state root."""
 
     def __init__(self, root):
-        if root is not None and not os.path.abspath(root).strip("/"):
+        self.root = os.path.abspath(os.fspath(root) if root else default_root())
+        if not self.root.strip("/"):
             raise UsageError("--root can't be /")
-        self.root = os.path.abspath(root or default_root())
 
     def entry(self, id):
         check_id(id)
@@ -83,7 +84,7 @@ class Store:
             raise ContainerError("container with given ID already exists") from None
         try:
             entry.lock()
-        except OSError:
+        except BaseException:
             entry.remove()
             raise
         return entry
@@ -134,9 +135,10 @@ class Entry:
             raise ContainerError("container does not exist")
 
     def unlock(self):
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        # Forgotten before it is closed: then another thread may have it, and remember its own.
+        fd, self._lock = self._lock, None
+        if fd is not None:
+            os.close(fd)
 
     def __enter__(self):
         self.lock()
@@ -227,6 +229,38 @@ class Entry:
             return True
         finally:
             os.close(fd)
+
+    # ------------------------------------------------------------ the socket
+
+    def listen(self):
+        """The listener on which init will wait for start."""
+
+        def listen(socket, path):
+            os.worded("bind", socket.bind)(path)
+            os.worded("listen", socket.listen)(1)
+
+        return self._socket(listen)
+
+    def connect(self):
+        """A connection to init, which accepts once: who connects is who starts."""
+        try:
+            return self._socket(_socket.socket.connect)
+        except OSError as error:
+            raise ContainerError(f"init does not wait for start: {error.strerror}") from error
+
+    def _socket(self, use):
+        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        directory = os.open(self.path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            use(socket, f"/proc/self/fd/{directory}/start")  # sun_path has 108 bytes, paths may have more
+        except OSError:
+            socket.close()
+            raise
+        finally:
+            os.close(directory)
+        return socket
+
+    # ------------------------------------------------------------ the end
 
     def remove(self):
         """Remove the directory and all in it, the lock last: until then others wait for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket
 import fcntl
 
-from ocipy.errors import OcipyError, UsageError
+from ocipy.errors import OcipyError, UsageError, describe
 from ocipy.linux import os
 from ocipy.record import Record
 
@@ -50,8 +50,32 @@ def _is_open(fd):
     return True
 
 
-def check_console(has_terminal, console_socket, detach):
+def standard(stdin, stdout, stderr):
+    """Descriptors of what a caller gives as a program's standard streams, for `channel.spawn`.
+
+    Each is a number, or something with a fileno(); None is the runtime's own.
+    Raises UsageError for what is no open descriptor.
+    """
+    given = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+    if all(stream is None for stream in given.values()):
+        return ()
+    return tuple(None if stream is None else _descriptor(name, stream) for name, stream in given.items())
+
+
+def _descriptor(name, stream):
+    try:
+        fd = stream if isinstance(stream, int) else stream.fileno()
+    except (AttributeError, OSError, ValueError):
+        raise UsageError(f"{name} is not a file descriptor, and has none") from None
+    if fd < 0 or not _is_open(fd):
+        raise UsageError(f"{name} is to be file descriptor {fd}, which is not open")
+    return fd
+
+
+def check_console(has_terminal, console_socket, detach, streams=()):
     """A terminal needs someone to hold its other end.  In runc's words."""
+    if has_terminal and streams:
+        raise UsageError("the process has a terminal for its standard streams: it takes no others")
     if has_terminal and detach and not console_socket:
         raise UsageError("cannot allocate tty if runc will detach without setting console socket")
     if console_socket and not (has_terminal and detach):
@@ -62,7 +86,20 @@ def check_console(has_terminal, console_socket, detach):
         os.close(terminal.find())  # before anything is made
 
 
-def hand_over_terminal(execution, process, console_socket, terminal):
+def hand_out(execution, process, terminal, console_socket, pidfd_socket, pid_file):
+    """What callers get of a process that is made and not yet let go.
+
+    terminal: called with the master of its terminal, None to send that to `console_socket`
+    """
+    if process.get("terminal"):
+        _hand_over_terminal(execution, process, console_socket, terminal)
+    if pidfd_socket:
+        send_descriptor(pidfd_socket, execution.pidfd, b"pidfd")
+    if pid_file:
+        _write_pid_file(pid_file, execution.pid)
+
+
+def _hand_over_terminal(execution, process, console_socket, terminal):
     """Set the size, and give the master to who asked for it."""
     size = process.get("consoleSize")
     if size:
@@ -93,3 +130,17 @@ def send_descriptor(path, fd, name):
         socket.close()
         if directory >= 0:
             os.close(directory)
+
+
+def _write_pid_file(path, pid):
+    """The pid as decimal text, there at once or not at all."""
+    temporary = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}"
+    try:
+        # Whatever lies there already: no symlink is followed, and no FIFO keeps us waiting.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(temporary, flags, 0o644)
+        os.write(fd, str(pid).encode())
+        os.close(fd)
+        os.rename(temporary, path)
+    except OSError as error:
+        raise UsageError(f"pid file {describe(error)}") from error

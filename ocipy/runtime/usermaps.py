@@ -58,7 +58,7 @@ def _by_tool(tool, pid, mappings):
         os.close(writing)
     with open(said, encoding="utf-8", errors="backslashreplace") as file:
         text = file.read().strip()
-    _, status = os.waitpid(child, 0)
+    status = process.wait(child)
     if status:
         text = text.removeprefix(f"{tool}: ") or f"status {process.exit_status(status)}"
         raise failed(const.EPERM, tool, *map(int, arguments[1:]), text)
