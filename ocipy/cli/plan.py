@@ -11,8 +11,6 @@ def main(flags, options, args):
     id = args[1] if args[1:] else id_from(bundle)
     form, written_in = two_formats(options)
     plan = runtime(flags).plan(bundle, id, format=written_in, **making(options))
-    for warning in plan.warnings:
-        flags["log"].warning(warning)
     if form == "json":
         phases = {name: [document(step) for step in getattr(plan, name)] for name in ("create", "start")}
         out(jsontext.dump(phases, 2) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from ocipy.errors import Problem
 from ocipy.spec import report
 from ocipy.spec.findings import MOST, at, quoted
@@ -10,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+MAX_KEY = 40  # characters that are compared: none of the standard is longer
 
 
 def unknown_properties(data: Any, name: str = "config") -> list[Problem]:
@@ -38,8 +42,7 @@ def _walk(schema: dict[str, Any], value: Any, pointer: str) -> Iterator[tuple[st
 
 
 def _message(key: str, known: dict[str, Any]) -> str:
-    """Decoders that take keys in any case would have taken some of these."""
-    for name in known:
-        if name.lower() == key.lower():
-            return f"is not a property of the standard: {quoted(name)} is"
-    return "is not a property of the standard"
+    """With what was probably meant: of a slip, or of a decoder that takes keys in any case."""
+    by_lower = {name.lower(): name for name in known}
+    near = get_close_matches(key.lower()[:MAX_KEY], by_lower, 1, 0.8)
+    return "is not a property of the standard" + (f": {quoted(by_lower[near[0]])} is" if near else "")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -73,8 +74,24 @@ def test_unknown_properties_count_only_if_asked(host):
         config["bogus"] = 1
 
     bundle = host.bundle("ls", change=change)
-    assert host("validate", bundle).status == 0
+    result = host("validate", bundle)
+    assert (result.status, result.out) == (0, "")
+    assert result.err == "ocipy: warning: config.json: /bogus: is not a property of the standard\n"
     assert "/bogus" in host("validate", "--strict", bundle).out
+
+
+def test_every_verb_says_each_warning_once_and_which_file_it_is_about(host):
+    def change(config):
+        config["mounts"] += [
+            {"destination": "/mnt", "source": "/usr", "options": ["bind", "size=1m"]},
+            {"destination": "mnt", "type": "tmpfs", "source": "tmpfs"},
+        ]
+
+    bundle = host.bundle("ls", change=change)
+    bind, relative = host("plan", bundle).err.splitlines()[::-1]
+    assert re.fullmatch(r"ocipy: warning: config.json: /mounts/\d+/options: size=1m: of no meaning .*", bind)
+    assert re.fullmatch(r"ocipy: warning: config.json: /mounts/\d+/destination: relative .*", relative)
+    assert host("validate", bundle).err == f"{relative}\n"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a":1,"a":2}', '{"ociVersion": NaN}', "\xff"])

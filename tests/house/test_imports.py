@@ -23,7 +23,9 @@ RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 
 #: What the pure packages may use of the standard library: nothing that can see a file, a clock or a kernel.
 PURE = {"ocipy.plan", "ocipy.spec", "ocipy.formats"}
-PURE_LIBRARY = {"__future__", "_json", "bisect", "collections", "errno", "ipaddress", "math", "re", "typing"}
+PURE_LIBRARY = {
+    "__future__", "_json", "bisect", "collections", "difflib", "errno", "ipaddress", "math", "re", "typing",
+}  # fmt: skip
 #: And of the layer that holds the system calls: the constants.
 PURE_LINUX = "ocipy.linux.const"
 #: formats reads a bundle's files and finds other packages' backends; the compiler of schemas is a program of

@@ -122,6 +122,17 @@ def test_unknown_properties_are_ignored_unless_asked_for(default):
     assert {problem.rule for problem in problems} == {"unknown-property"}
 
 
+@pytest.mark.parametrize(
+    ("where", "slip", "meant"),
+    [("", "hostnam", "hostname"), ("process", "arg", "args"), ("linux", "MaskedPath", "maskedPaths")],
+)
+def test_what_a_slip_was_meant_to_be_is_said(default, where, slip, meant):
+    place = default[where] if where else default
+    place[slip] = None
+    (problem,) = spec.unknown_properties(default)
+    assert problem.message == f'is not a property of the standard: "{meant}" is'
+
+
 def test_the_size_of_a_console_that_there_is_not_is_ignored(default):
     default["process"]["terminal"] = False
     default["process"]["consoleSize"] = {"height": 2**60, "width": 0}
