@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
 from ocipy.plan import scheduling, steps
+from ocipy.spec.names import CAPABILITIES, LANDLOCK, RLIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,27 +18,8 @@ if TYPE_CHECKING:
     from ocipy.plan.context import Context
     from ocipy.plan.steps import Step
 
-#: Number of each capability is its place.  Source: linux/capability.h.
-CAPABILITIES = (
-    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID "
-    "CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW "
-    "CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT "
-    "CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD "
-    "CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG "
-    "CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE"
-).split()
 CAPABILITY_NUMBER = {name: number for number, name in enumerate(CAPABILITIES)}
-
-#: RLIMIT_* by number.  Source: asm-generic/resource.h.
-RLIMITS = (
-    "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE "
-    "RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO "
-    "RLIMIT_RTTIME"
-).split()
 RLIMIT_NUMBER = {name: number for number, name in enumerate(RLIMITS)}
-
-#: The annotation that spec/landlock.py explains.
-LANDLOCK = "io.ocipy.landlock"
 
 _MAX_UINT32 = 0xFFFFFFFF
 #: Where config.json has no umask, as both runc and crun have it: some daemons that call us run with none.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
 from ocipy.plan.steps import Op, Step
+from ocipy.spec.names import MEMPOLICY_FLAGS, MEMPOLICY_MODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,22 +39,6 @@ SCHED_FLAGS = {
 
 #: linux/ioprio.h
 IOPRIO_CLASSES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
-
-#: linux/mempolicy.h
-MEMPOLICY_MODES = {
-    "MPOL_DEFAULT": 0,
-    "MPOL_PREFERRED": 1,
-    "MPOL_BIND": 2,
-    "MPOL_INTERLEAVE": 3,
-    "MPOL_LOCAL": 4,
-    "MPOL_PREFERRED_MANY": 5,
-    "MPOL_WEIGHTED_INTERLEAVE": 6,
-}
-MEMPOLICY_FLAGS = {
-    "MPOL_F_STATIC_NODES": 1 << 15,
-    "MPOL_F_RELATIVE_NODES": 1 << 14,
-    "MPOL_F_NUMA_BALANCING": 1 << 13,
-}
 
 #: linux/personality.h
 PERSONALITIES = {"LINUX": 0x0000, "LINUX32": 0x0008}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ocipy.spec import check_linux, check_process
 from ocipy.spec.findings import Findings, at, quoted
-from ocipy.spec.names import OPPOSITES
+from ocipy.spec.names import LANDLOCK, NETWORK, OPPOSITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 #: Longest name of the host or of its domain, in bytes: __NEW_UTS_LEN.  Source: linux/utsname.h.
 MAX_UTS_NAME = 64
-
-#: The annotation that landlock.py explains.
-LANDLOCK = "io.ocipy.landlock"
-#: What the annotations that network.py explains begin with.
-NETWORK = "io.ocipy.network."
 
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 from ocipy.errors import ConfigError
 from ocipy.record import Record
 from ocipy.spec import jsontext
+from ocipy.spec.names import LANDLOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ANNOTATION = "io.ocipy.landlock"
+ANNOTATION = LANDLOCK
 
 #: Bits in the order of the kernel's header.
 KINDS = (

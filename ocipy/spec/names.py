@@ -1,4 +1,9 @@
-"""Names of the kernel that a configuration speaks of."""
+"""Names of the kernel, and of our own annotations, that a configuration speaks of."""
+
+#: The annotation that landlock.py explains.
+LANDLOCK = "io.ocipy.landlock"
+#: What the annotations that network.py explains begin with.
+NETWORK = "io.ocipy.network."
 
 #: The number of each is its place.  Source: linux/capability.h; the last three are of Linux 5.8 and 5.9.
 CAPABILITIES = tuple(
@@ -20,6 +25,22 @@ RLIMITS = tuple(
         "RLIMIT_RTTIME"
     ).split()
 )
+
+#: Source: linux/mempolicy.h.
+MEMPOLICY_MODES = {
+    "MPOL_DEFAULT": 0,
+    "MPOL_PREFERRED": 1,
+    "MPOL_BIND": 2,
+    "MPOL_INTERLEAVE": 3,
+    "MPOL_LOCAL": 4,
+    "MPOL_PREFERRED_MANY": 5,
+    "MPOL_WEIGHTED_INTERLEAVE": 6,
+}
+MEMPOLICY_FLAGS = {
+    "MPOL_F_STATIC_NODES": 1 << 15,
+    "MPOL_F_RELATIVE_NODES": 1 << 14,
+    "MPOL_F_NUMA_BALANCING": 1 << 13,
+}
 
 #: Options of a mount that undo each other; each of them with an r before it (``rro``) acts recursively.
 OPPOSITES = {"ro": "rw", "sync": "async"}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
 from ocipy.record import Record
+from ocipy.spec.names import NETWORK
 from ocipy.spec.network_text import (
     FAMILIES,
     Fault,
@@ -39,7 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PREFIX = "io.ocipy.network."
+PREFIX = NETWORK
 RULE = "network"
 
 _DEVICE = ("mode", "link", "name", "mac", "mtu", "up", "ipv4", "ipv4.gateway", "ipv6", "ipv6.gateway")

@@ -109,22 +109,6 @@ ARCHITECTURES = {
     "loong64": "SCMP_ARCH_LOONGARCH64",
 }
 
-#: Source: linux/mempolicy.h.
-MEMORY_MODES = {
-    "MPOL_DEFAULT": 0,
-    "MPOL_PREFERRED": 1,
-    "MPOL_BIND": 2,
-    "MPOL_INTERLEAVE": 3,
-    "MPOL_LOCAL": 4,
-    "MPOL_PREFERRED_MANY": 5,
-    "MPOL_WEIGHTED_INTERLEAVE": 6,
-}
-MEMORY_FLAGS = {
-    "MPOL_F_STATIC_NODES": 1 << 15,
-    "MPOL_F_RELATIVE_NODES": 1 << 14,
-    "MPOL_F_NUMA_BALANCING": 1 << 13,
-}
-
 #: Source: linux/personality.h.
 DOMAINS = {0: "LINUX", 8: "LINUX32"}
 

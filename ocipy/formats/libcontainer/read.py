@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocipy.formats.libcontainer import keys, names, read_mounts, read_network, read_resources, read_seccomp
 from ocipy.formats.tree import Building, Node
-from ocipy.spec.names import RLIMITS
+from ocipy.spec.names import MEMPOLICY_FLAGS, MEMPOLICY_MODES, RLIMITS
 from ocipy.spec.origin import CHANGED, LOSSY
 
 #: Of the runtime that ran it, not of the container.
@@ -150,11 +150,11 @@ def _rare(config: Node, out: Building) -> None:
             personality.note("domain", LOSSY, f"{domain} is no personality that config.json knows")
     if policy := config.node("memory_policy"):
         mode, bits = policy.number("mode") or 0, policy.number("flags") or 0
-        modes = {number: name for name, number in names.MEMORY_MODES.items()}
+        modes = {number: name for name, number in MEMPOLICY_MODES.items()}
         found: dict[str, object] = {"mode": modes.get(mode, str(mode))}
         if nodes := list_of(policy.numbers("nodes")):
             found["nodes"] = nodes
-        if flags := [name for name, flag in names.MEMORY_FLAGS.items() if bits & flag]:
+        if flags := [name for name, flag in MEMPOLICY_FLAGS.items() if bits & flag]:
             found["flags"] = flags
         out.put("/linux/memoryPolicy", found, config.place("memory_policy"))
     if affinity := config.node("exec_cpu_affinity"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocipy.formats.libcontainer import keys, names, process, write_mounts, write_resources, write_seccomp
 from ocipy.formats.tree import Node, Source
 from ocipy.spec import Spec
-from ocipy.spec.names import RLIMITS
+from ocipy.spec.names import MEMPOLICY_FLAGS, MEMPOLICY_MODES, RLIMITS
 from ocipy.spec.origin import CHANGED, LOSSY
 
 TYPE_CHECKING = False
@@ -134,8 +134,8 @@ def _rare(asked: Node, linux: Node, config: dict[str, Any]) -> None:
         domains = {name: number for number, name in names.DOMAINS.items()}
         config["personality"] = {"domain": domains[personality.text("domain")]}
     if policy := linux.node("memoryPolicy"):
-        flags = sum(names.MEMORY_FLAGS[flag] for flag in policy.texts("flags"))
-        found = {"mode": names.MEMORY_MODES[policy.text("mode")], "flags": flags}
+        flags = sum(MEMPOLICY_FLAGS[flag] for flag in policy.texts("flags"))
+        found = {"mode": MEMPOLICY_MODES[policy.text("mode")], "flags": flags}
         config["memory_policy"] = {**found, "nodes": _masks(policy, "nodes")}
     if affinity := asked.node("execCPUAffinity"):
         config["exec_cpu_affinity"] = {key.title(): _masks(affinity, key) for key in ("initial", "final")}
