@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 BUSY_DEADLINE = 10.0
 SHORTEST_NAP = 0.0001
 LONGEST_NAP = 0.02
+HELD = frozenset(("frozen 1", "FROZEN", "FREEZING"))
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def read(path: str) -> str:
+def read(path: str, dir_fd: int | None = None) -> str:
     """A whole small file of procfs or cgroupfs; `open` would cost ten times as much as this."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     except OSError as error:
         raise failed(error, "open", path) from None
     try:
@@ -34,10 +36,10 @@ def read(path: str) -> str:
     return os.fsdecode(data)
 
 
-def write(path: str, value: str) -> None:
+def write(path: str, value: str, dir_fd: int | None = None) -> None:
     """One write(2) of `value`: cgroupfs takes a setting in a single call or not at all."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     except OSError as error:
         raise failed(error, "open", path) from None
     try:
@@ -56,6 +58,16 @@ def is_set(path: str) -> bool:
         if error.errno in (errno.ENOENT, errno.ENODEV):
             return False
         raise
+
+
+def is_held(directory: str) -> bool:
+    """Whether what is in a cgroup does not run: it, or one above it, is frozen."""
+    for file in ("cgroup.events", "freezer.state"):  # v2, v1
+        try:
+            return not HELD.isdisjoint(read(f"{directory}/{file}").split("\n"))
+        except FileNotFoundError:
+            continue
+    return False
 
 
 def inode(path: str) -> int:
@@ -156,11 +168,50 @@ def names(directory: str) -> str:
     return "\n".join(sorted(os.listdir(directory)))
 
 
-def children(directory: str) -> list[str]:
-    """The cgroups right below one; [] when it is gone."""
+def has_children(directory: str) -> bool:
+    """Whether there are cgroups below one: each is a link to it, as in any file system."""
     try:
-        with os.scandir(directory) as entries:
-            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return os.stat(directory).st_nlink > 2
+    except OSError:
+        return False
+
+
+def below(directory: str) -> Iterator[tuple[int, str]]:
+    """Yield each cgroup below one, those within it first, as (descriptor of the one above it, name).
+
+    A container that may make cgroups can nest them deeper than a path can say (PATH_MAX), and than Python
+    calls itself, so they are walked one at a time.  None can be moved into another one: ".." leads back.
+    """
+    try:
+        fd = os.open(directory, DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        trail: list[str] = []
+        left = [_children(fd)]
+        while trail or left[-1]:
+            name = left[-1].pop() if left[-1] else ".."
+            try:
+                there = os.open(name, DIRECTORY, dir_fd=fd)
+            except FileNotFoundError:
+                continue
+            fd, here = there, fd
+            os.close(here)
+            if name == "..":
+                left.pop()
+                yield fd, trail.pop()
+            else:
+                trail.append(name)
+                left.append(_children(fd))
+    finally:
+        os.close(fd)
+
+
+def _children(fd: int) -> list[str]:
+    """The names of the cgroups right below one; [] when it is gone."""
+    try:
+        with os.scandir(fd) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
 
@@ -171,24 +222,25 @@ def remove(directory: str, deadline: float) -> None:
     A cgroup is busy (EBUSY) for a moment after its last process died, until that has passed its exit.
     """
     for _ in looks(deadline):
-        try:
-            os.rmdir(directory)
+        if _is_removed(directory):
             return
-        except FileNotFoundError:
+        found = [_is_removed(name, above) for above, name in below(directory)]
+        if found and all(found) and _is_removed(directory):
             return
-        except OSError as error:
-            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
-                raise failed(error, "rmdir", directory) from None
-        below = children(directory)
-        for child in below:
-            remove(child, deadline)
-        if below:
-            try:
-                os.rmdir(directory)
-                return
-            except OSError:
-                continue
     raise failed(OSError(errno.EBUSY, ""), "rmdir", directory)
+
+
+def _is_removed(name: str, above: int | None = None) -> bool:
+    """Whether rmdir works now, or is not needed."""
+    try:
+        os.rmdir(name, dir_fd=above)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+            raise failed(error, "rmdir", name) from None
+        return False
+    return True
 
 
 def looks(deadline: float) -> Iterator[None]:
@@ -206,18 +258,41 @@ def looks(deadline: float) -> Iterator[None]:
 
 def processes(directory: str) -> list[int]:
     """The pids in a cgroup and below it.  A pid that this pid namespace cannot see (0) is left out."""
+    found = _processes(directory)
+    for above, name in below(directory):
+        found += _processes(name, above)
+    return list(dict.fromkeys(found))
+
+
+def _processes(directory: str, above: int | None = None) -> list[int]:
+    try:
+        pids = _numbers(f"{directory}/cgroup.procs", above)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        # A threaded cgroup: its processes are listed where its domain is, which may be above us.
+        pids = [_process_of(tid) for tid in _numbers(f"{directory}/cgroup.threads", above)]
+    return [pid for pid in pids if pid]
+
+
+def _numbers(path: str, above: int | None) -> list[int]:
+    """The ids that a file lists; [] when it is gone."""
     try:
         # Digits alone: to kill(2) a negative number is a group, or everybody.
-        found = [int(pid) for pid in read(f"{directory}/cgroup.procs").split() if pid.isdecimal()]
+        return [int(word) for word in read(path, above).split() if word.isdecimal()]
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):
             return []
-        if error.errno != errno.EOPNOTSUPP:  # a threaded cgroup lists its processes in its domain
-            raise
-        found = []
-    for child in children(directory):
-        found += processes(child)
-    return [pid for pid in found if pid]
+        raise
+
+
+def _process_of(tid: int) -> int:
+    """The process that a thread belongs to; 0 when it has ended."""
+    try:
+        status = read(f"/proc/{tid}/status")
+    except OSError:
+        return 0
+    return next((int(line[5:]) for line in status.split("\n") if line.startswith("Tgid:")), 0)
 
 
 def failed(error: OSError, call: str, *arguments: object) -> OSError:

@@ -68,18 +68,26 @@ def verdict(manager: Manager) -> str:
         count = kills(directory) if directory else 0
     except (OSError, ValueError):
         return manager.verdict  # it is no more, or is none
-    limit = reached(directory) if count else None
-    if not count or not (limit or _is_there(directory)):
-        return manager.verdict  # that no limit was found means nothing in a cgroup that ended meanwhile
+    if not count:
+        return manager.verdict
+    limit = reached(_victims(directory))
+    if not _is_there(directory):
+        return manager.verdict  # it has gone meanwhile, and what was found is of those above it
+    if not limit and table(_read(directory, "memory.events")).get("oom"):
+        # Counted where the limit is and above, never for the host.
+        return f"{killed(count)}; the limit was that of a cgroup below {directory}, which is gone"
     return sentence(count, limit)
 
 
 def sentence(count: int, limit: Limit | None) -> str:
     """A verdict in words."""
     why = str(limit) if limit else "none of its limits was reached, so the host itself had no memory left"
-    return (
-        f"out of memory: {count} of the container's processes {'was' if count == 1 else 'were'} killed; {why}"
-    )
+    return f"{killed(count)}; {why}"
+
+
+def killed(count: int) -> str:
+    """How a verdict begins."""
+    return f"out of memory: {count} of the container's processes {'was' if count == 1 else 'were'} killed"
 
 
 def kills(directory: str) -> int:
@@ -90,7 +98,22 @@ def kills(directory: str) -> int:
     if os.path.exists(f"{directory}/memory.events"):
         return table(files.read(f"{directory}/memory.events")).get("oom_kill", 0)
     here = table(files.read(f"{directory}/memory.oom_control")).get("oom_kill", 0)
-    return here + sum(kills(child) for child in files.children(directory))
+    return here + sum(_kills_here(name, above) for above, name in files.below(directory))
+
+
+def _kills_here(directory: str, above: int | None = None) -> int:
+    """How many it has killed in one cgroup alone."""
+    text = _read(directory, "memory.events.local", above) or _read(directory, "memory.oom_control", above)
+    return table(text).get("oom_kill", 0)
+
+
+def _victims(directory: str) -> str:
+    """The cgroup, a container's own or one that the container has made below it, of who was killed."""
+    if not _kills_here(directory):
+        for above, name in files.below(directory):
+            if _kills_here(name, above):
+                return f"{os.readlink(f'/proc/self/fd/{above}')}/{name}"
+    return directory
 
 
 def reached(directory: str) -> Limit | None:
@@ -123,9 +146,9 @@ def _reached(directory: str) -> Limit | None:
     return None
 
 
-def _read(directory: str, file: str) -> str:
+def _read(directory: str, file: str, above: int | None = None) -> str:
     try:
-        return files.read(f"{directory}/{file}")
+        return files.read(f"{directory}/{file}", above)
     except OSError:
         return ""
 

@@ -77,3 +77,33 @@ def test_processes_of_a_cgroup_and_those_below_it_without_those_of_other_pid_nam
         (tmp_path / directory / "cgroup.procs").write_text(pids)
     assert sorted(files.processes(str(tmp_path))) == [7, 8, 9]
     assert files.processes(f"{tmp_path}/gone") == []
+
+
+def test_cgroups_are_found_and_removed_however_deep_they_are(tmp_path):
+    """Deeper than a path can say: a container may do that to its own."""
+    name, depth = "x" * 40, 120
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=here)
+            inner = os.open(name, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+        with open(os.open("cgroup.procs", os.O_WRONLY | os.O_CREAT, dir_fd=here), "w") as file:
+            file.write("7\n")
+        assert files.processes(str(tmp_path)) == [7]
+        os.unlink("cgroup.procs", dir_fd=here)
+    finally:
+        os.close(here)
+    assert len(list(files.below(str(tmp_path)))) == depth
+    files.remove(f"{tmp_path}/{name}", time.monotonic() + 60)
+    assert os.listdir(tmp_path) == []
+
+
+def test_below_names_what_is_within_first(tmp_path):
+    for name in ("a/b/c", "a/d", "e"):
+        files.make(f"{tmp_path}/{name}")
+    names = [name for _, name in files.below(str(tmp_path))]
+    assert sorted(names) == ["a", "b", "c", "d", "e"]
+    assert names.index("c") < names.index("b") < names.index("a") > names.index("d")
+    assert list(files.below(f"{tmp_path}/gone")) == []

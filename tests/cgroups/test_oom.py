@@ -1,5 +1,7 @@
 """The verdict on memory, from files as the kernel writes them; no kernel needed."""
 
+import shutil
+
 import pytest
 
 from ocipy.cgroups import from_paths, oom
@@ -10,12 +12,13 @@ MIB = 1024 * 1024
 UNLIMITED = 2**63 - 4096
 
 
-def v2(directory, limit="max", peak=0, kills=0, own=0):
-    """A cgroup v2 directory: `own` counts allocations that failed at its very limit."""
+def v2(directory, limit="max", peak=0, kills=0, own=0, below=0):
+    """A cgroup v2 directory: `own` counts allocations that failed at its limit, `below` at those below it."""
     directory.mkdir(exist_ok=True)
     (directory / "cgroup.procs").write_text("")
-    (directory / "memory.events").write_text(f"low 0\nmax 9\noom 1\noom_kill {kills}\n")
-    (directory / "memory.events.local").write_text(f"low 0\nmax 9\noom {own}\noom_kill {kills}\n")
+    (directory / "memory.events").write_text(f"low 0\nmax 9\noom {own + below}\noom_kill {kills}\n")
+    local = 0 if below else kills
+    (directory / "memory.events.local").write_text(f"low 0\nmax 9\noom {own}\noom_kill {local}\n")
     (directory / "memory.max").write_text(f"{limit}\n")
     (directory / "memory.peak").write_text(f"{peak}\n")
     return directory
@@ -82,6 +85,27 @@ def test_v1_counts_the_cgroups_that_the_container_made(tmp_path):
     web = v1(tmp_path / "web", limit=8 * MIB, failures=1)
     v1(web / "inner", kills=1)
     assert "1 of the container's processes was killed" in verdict(web, "memory")
+
+
+def test_the_limit_may_be_that_of_a_cgroup_that_the_container_made(tmp_path):
+    web = v2(tmp_path / "web", limit=20 * MIB, kills=1, below=1)
+    inner = v2(web / "docker", limit=5 * MIB, peak=5 * MIB, kills=1, own=1)
+    assert f"cgroup {inner} is limited to 5242880 bytes" in verdict(web)
+    web = v1(tmp_path / "web1", limit=20 * MIB)
+    inner = v1(web / "docker", limit=5 * MIB, kills=1, failures=1)
+    assert f"cgroup {inner} is limited to 5242880 bytes" in verdict(web, "memory")
+
+
+def test_that_cgroup_may_be_gone(tmp_path):
+    web = v2(tmp_path / "web", limit=20 * MIB, kills=1, below=1)
+    assert verdict(web).endswith(f"the limit was that of a cgroup below {web}, which is gone")
+
+
+def test_a_cgroup_that_vanishes_while_it_is_asked_says_nothing(tmp_path, monkeypatch):
+    """A scope's does: the kernel's log knows better than to blame the host."""
+    web = v2(tmp_path / "web", limit=8 * MIB, kills=1, own=1)
+    monkeypatch.setattr(oom, "reached", lambda directory: shutil.rmtree(directory))
+    assert verdict(web) == ""
 
 
 def test_without_a_limit_that_was_reached_it_is_the_host(tmp_path):

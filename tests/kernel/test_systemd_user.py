@@ -100,6 +100,7 @@ def test_its_limits_are_felt(user):
     user.exec(*greedy("8M"))
     forks = "for i in 1 2 3 4 5 6 7 8; do sleep 100 >/dev/null 2>&1 & done; echo enough"
     assert "enough" not in user.exec("sh", "-c", forks, status=None).stdout
+    user.exec("sh", "-c", "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done")
     statistics = Path(f"/sys/fs/cgroup{user.cgroup()}/cpu.stat").read_text()
     assert "nr_throttled 0\n" not in statistics
 
