@@ -160,6 +160,9 @@ def test_realtime_has_to_be_granted(web):
     assert not may_be_realtime(web)
     update(web, "--cpu-rt-period", "1000000", "--cpu-rt-runtime", "5000")
     assert may_be_realtime(web)
+    # Too short a period for the old runtime.
+    update(web, "--cpu-rt-period", "10000", "--cpu-rt-runtime", "2000")
+    assert control(web, "cpu", "cpu.rt_runtime_us", "") == "2000"
 
 
 def test_processors_and_memory_nodes_are_those_that_are_allowed(web):

@@ -284,6 +284,21 @@ def test_an_update_lifts_the_quota_first_so_that_period_and_burst_fit():
     ]
 
 
+def test_an_update_shrinks_the_realtime_runtime_first_so_that_any_period_fits():
+    cpu = {"realtimePeriod": 10000, "realtimeRuntime": 5000}
+    both = ["cpu.rt_period_us = 10000", "cpu.rt_runtime_us = 5000"]
+    assert pairs({"cpu": cpu}, V1) == both
+    assert pairs({"cpu": cpu}, V1, update=True) == ["cpu.rt_runtime_us = 1", *both]
+    assert pairs({"cpu": {"realtimePeriod": 10000}}, V1, update=True) == both[:1]
+
+
+@pytest.mark.parametrize("shares", [1, 262145])
+def test_v1_has_no_such_shares(shares):
+    """It would cut them to 2 and 262144; the range of v2 has an end for them."""
+    assert problems({"cpu": {"shares": shares}}, V1) == [("/cpu/shares", "shares-range")]
+    assert pairs({"cpu": {"shares": shares}}, V2) == [f"cpu.weight = {weight(shares)}"]
+
+
 @pytest.mark.parametrize("layout", [V1, V2], ids=["v1", "v2"])
 def test_impossible_cpu(layout):
     assert problems({"cpu": {"quota": 999, "period": 999}}, layout) == [

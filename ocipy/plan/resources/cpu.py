@@ -2,7 +2,8 @@
 
 Bandwidth is written as period, burst, quota: a cgroup without a quota takes any period and any burst, and
 when the quota comes the kernel checks all three (EINVAL).  An update lifts the quota first for that reason;
-the processes then have what the cgroup above allows, for some microseconds.
+the processes then have what the cgroup above allows, for some microseconds.  A realtime period has to fit the
+runtime in the same way, which can't be lifted, nor be 0 while there are realtime processes: it shrinks first.
 
 Sources: runtime-spec config-linux.md#cpu; kernel Documentation/scheduler/sched-bwc.rst and cgroup-v2.rst.
 """
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 DEFAULT_PERIOD = 100_000
 SHORTEST = 1_000
 LONGEST_PERIOD = 1_000_000
+# kernel/sched/sched.h
+LEAST_SHARES, MOST_SHARES = 2, 1 << 18
 
 
 def v1(cpu: dict[str, Any], out: Out) -> None:
-    """The writes for cgroup v1."""
+    """The writes for cgroup v1, whose kernel would take any shares, and cut them to what there can be."""
     _check(cpu, out)
+    shares = cpu.get("shares") or LEAST_SHARES
+    if not LEAST_SHARES <= shares <= MOST_SHARES:
+        out.problem("/shares", f"{shares} is not between {LEAST_SHARES} and {MOST_SHARES}", "shares-range")
+    if out.update and cpu.get("realtimePeriod") and cpu.get("realtimeRuntime"):
+        out.write("cpu", "cpu.rt_runtime_us", 1, "/realtimeRuntime")
     if cpu.get("realtimePeriod"):
         out.write("cpu", "cpu.rt_period_us", cpu["realtimePeriod"], "/realtimePeriod")
     if cpu.get("realtimeRuntime"):
