@@ -126,9 +126,9 @@ class Scope(Manager):
         """systemd would take a cgroup that is there already for its own, and kill whoever is in it."""
         for directory in dict.fromkeys(paths.values()):
             self._refuse_used(directory)
-            for file in ("cgroup.freeze", "freezer.self_freezing"):
-                if files.is_set(f"{directory}/{file}"):
-                    raise ContainerError(f"container's cgroup unexpectedly frozen: {directory}")
+            for found in (directory, os.path.dirname(directory)):
+                if files.is_held(found):
+                    raise ContainerError(f"container's cgroup unexpectedly frozen: {found}")
 
     def _adopt(self, paths: dict[str, str], made: list[str], needed: tuple[str, ...]) -> None:
         """Make what systemd has not made."""

@@ -57,7 +57,7 @@ class V1(Manager):
         if "cpuset" in self._paths:
             inherit_cpuset(self._paths["cpuset"])
         freezer = self._paths.get("freezer", "")
-        if freezer not in made and is_frozen(freezer):
+        if freezer and files.is_held(freezer):
             raise ContainerError(f"container's cgroup unexpectedly frozen: {freezer}")
 
     # ------------------------------------------------------------ join
@@ -148,6 +148,17 @@ class V1(Manager):
             # Nothing is left that could be frozen.
             return
 
+    def let_die(self) -> None:
+        """What is frozen dies when it is let go, also by a cgroup that the container has made and frozen."""
+        freezer = self.paths.get("freezer", "")
+        if freezer:
+            self.thaw()
+            for above, name in files.below(freezer):
+                try:
+                    files.write(f"{name}/freezer.state", "THAWED", above)
+                except FileNotFoundError:
+                    continue
+
     def wait_thawed(self) -> None:
         # The kernel has let them go when the write returns, unless one above it holds them.
         try:
@@ -169,8 +180,7 @@ class V1(Manager):
     def _kill_once(self) -> None:
         unified = self.paths.get(UNIFIED)
         if unified and files.processes(unified) and v2.kill_all(unified):
-            if "freezer" in self.paths:
-                self.thaw()  # those that the v1 freezer holds die when they are let go
+            self.let_die()
             return
         super()._kill_once()
 

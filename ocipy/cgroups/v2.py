@@ -47,8 +47,8 @@ class V2(Manager):
             return
         if path not in made:
             self._refuse_used(path)
-            if is_frozen(path):
-                raise ContainerError(f"container's cgroup unexpectedly frozen: {path}")
+        if files.is_held(path):
+            raise ContainerError(f"container's cgroup unexpectedly frozen: {path}")
         self.unavailable = enable(path)
         become_threaded(path, needed)
 

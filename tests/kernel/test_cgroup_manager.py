@@ -211,6 +211,16 @@ def test_a_frozen_cgroup_is_refused(manager, layout):
     manager.thaw()
 
 
+def test_a_cgroup_below_a_frozen_one_is_refused_and_not_waited_in_for_ever(manager, layout):
+    manager.make()
+    manager.freeze()
+    below = open_manager(layout, f"/{PREFIX}/web/inner", "web")
+    with pytest.raises(ContainerError, match="container's cgroup unexpectedly frozen: .*/web/inner"):
+        below.make()
+    assert not any(os.path.exists(f"{path}/inner") for path in manager.paths.values())
+    manager.thaw()
+
+
 def test_what_was_made_is_gone_when_make_fails(manager):
     # The kernel refuses a line break, which would make /proc/PID/cgroup ambiguous; only in the last tree.
     paths = dict(manager._paths)

@@ -357,6 +357,8 @@ def test_unified_writes_a_line_at_a_time_after_everything_else():
         (V2, "../../pids.max", "unified-name"),
         (V2, "memory", "unified-name"),
         (V2, ".max", "unified-name"),
+        (V2, "cgroup.freeze", "unified-name"),
+        (V2, "cgroup.procs", "unified-name"),
         (V1, "memory.high", "unified-without-v2"),
         (HYBRID, "memory.high", "cgroup-controller-missing"),
     ],
@@ -465,5 +467,5 @@ def test_may_be_absent(file, value, absent):
 
 
 def test_needed_controllers():
-    steps = cgroup_steps({"memory": {"limit": 1}, "unified": {"io.max": "x", "cgroup.freeze": "0"}}, V2)
+    steps = cgroup_steps({"memory": {"limit": 1}, "unified": {"io.max": "x", "cgroup.max.depth": "0"}}, V2)
     assert needed(steps) == ("memory", "io")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ocipy.plan.resources.out import Out
 
 
+#: What acts on processes at once and limits nothing.  In a cgroup that is frozen create would wait for ever.
+ACTIONS = ("cgroup.freeze", "cgroup.kill", "cgroup.procs", "cgroup.threads")
+
+
 def v2(unified: dict[str, Any], layout: Layout, out: Out) -> None:
     """A write for each line of each value: the kernel takes a line at a time (io.max, rdma.max).
 
@@ -25,6 +29,8 @@ def v2(unified: dict[str, Any], layout: Layout, out: Out) -> None:
         controller, dot, _ = name.partition(".")
         if "/" in name or not dot or not controller:
             out.problem(at, f'"{name}" is not the name of a cgroup file', "unified-name")
+        elif name in ACTIONS:
+            out.problem(at, f"{name} is no limit: it acts on the processes that are there", "unified-name")
         elif layout.mode not in ("v2", "hybrid"):
             out.problem(at, "needs cgroup v2, which this host does not have", "unified-without-v2")
         elif controller != "cgroup" and controller not in layout.unified:
