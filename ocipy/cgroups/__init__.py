@@ -51,6 +51,15 @@ def is_frozen(paths: dict[str, str]) -> bool:
     return set(paths) == {UNIFIED} and files.is_set(f"{paths[UNIFIED]}/cgroup.freeze")
 
 
+def may_hold_the_killed(paths: dict[str, str]) -> bool:
+    """Whether who is killed in a container may be kept from dying, by `Manager.paths`: see `Manager.let_die`.
+
+    That is on v1, by a freezer: the container's own, or one that it has made below.
+    """
+    freezer = paths.get("freezer", "")
+    return bool(freezer) and (is_frozen(paths) or files.has_children(freezer))
+
+
 def from_kept(kept: dict[str, Any]) -> Manager:
     """The manager of cgroups that exist, from what state keeps: `Manager.kept`."""
     if "unit" not in kept:

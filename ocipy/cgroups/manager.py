@@ -4,7 +4,7 @@
               |                                  |
               v   make()  apply(step)...         v
          [ cgroup ]  join_fd() join_files() join(pid)
-              |   freeze() thaw() wait_thawed() frozen() procs() signal() kill()
+              |   freeze() thaw() wait_thawed() frozen() procs() signal() kill() let_die()
               v   remove()
 
 A manager holds no descriptor and reads nothing when it is made; every method looks at the directories anew.
@@ -273,6 +273,16 @@ class Manager:
         """Let every process run again."""
         raise NotImplementedError
 
+    def let_die(self) -> None:
+        """Let those end that were killed while they were frozen."""
+        self._thaw_if_possible()
+
+    def _thaw_if_possible(self) -> None:
+        try:
+            self.thaw()
+        except ContainerError:
+            pass  # no freezer
+
     def wait_thawed(self) -> None:
         """Wait until they do; ContainerError if a cgroup above keeps them frozen."""
 
@@ -291,11 +301,10 @@ class Manager:
         try:
             return sum(self._signal_each(pids, number) for pids in _portions(self.procs()))
         finally:
-            if not was_frozen or number == SIGKILL:
-                try:
-                    self.thaw()
-                except ContainerError:
-                    pass  # no freezer
+            if number == SIGKILL:
+                self.let_die()
+            elif not was_frozen:
+                self._thaw_if_possible()
 
     def _signal_each(self, pids: list[int], number: int) -> int:
         """A pid may be another's by the time it is used.  What is held can't change: if its pid is still in

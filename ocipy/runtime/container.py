@@ -207,7 +207,7 @@ class Container:
         finally:
             if pidfd is not None:
                 os.close(pidfd)
-        if signal == SIGKILL and status == lifecycle.PAUSED:
+        if signal == SIGKILL:
             self._let_die()
 
     def _kill_all(self, signal, status):
@@ -219,9 +219,8 @@ class Container:
 
     def _let_die(self):
         """In cgroup v1 what is frozen dies when it is let go, on v2 at once."""
-        cgroup = self.cgroup
-        if cgroup.version == 1:
-            cgroup.thaw()
+        if cgroups.may_hold_the_killed(self._private["cgroup"]["paths"]):
+            self.cgroup.let_die()
 
     def delete(self, force: bool = False) -> None:
         """Undo create.  A running container only with force, which kills it."""
@@ -236,8 +235,7 @@ class Container:
         if pidfd is not None:
             try:
                 process.signal(pidfd, SIGKILL)
-                if self._is_frozen():
-                    self._let_die()
+                self._let_die()
                 if not process.wait_gone(pidfd, STOP_DEADLINE):
                     raise ContainerError(
                         f"process {self._document['pid']} did not end within {STOP_DEADLINE:.0f} s"

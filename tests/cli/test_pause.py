@@ -1,10 +1,13 @@
 """``pause`` and ``resume``: all processes stop, go on, and can be killed in between."""
 
+import json
 import os
 import select
 import subprocess
 
 import pytest
+
+from ocipy.cgroups import from_kept
 
 pytestmark = pytest.mark.kernel
 
@@ -120,6 +123,28 @@ def test_a_paused_container_dies_of_sigkill_at_once(host, words):
         host.stopped(id)
         host.ok("delete", id, timeout=5)
     assert id not in host.ids()
+
+
+@pytest.mark.parametrize("words", [("kill", "KILL"), ("kill", "--all", "KILL"), ("delete", "--force")])
+def test_what_the_container_itself_has_frozen_keeps_it_no_longer(host, words):
+    """A paused container in the container, say: on v1 it would not die, nor the pid namespace with it."""
+    id = host.running("sh", "-c", "sleep 1000 & sleep 1000")
+    first = host.state(id)["pid"]
+    host.until(lambda: len(json.loads(host.ok("ps", "-f", "json", id))) == 2)
+    (second,) = set(json.loads(host.ok("ps", "-f", "json", id))) - {first}
+    inner = from_kept(json.loads((host.root / id / "state.json").read_text())["ocipy"]["cgroup"])
+    inner = inner.at({name: f"{path}/inner" for name, path in inner.paths.items() if name in ("freezer", "")})
+    for path in inner.paths.values():
+        os.mkdir(path)
+    inner.join(second)
+    inner.freeze()
+    verb, *rest = words
+    flags, signal = [word for word in rest if word[0] == "-"], [word for word in rest if word[0] != "-"]
+    host.ok(verb, *flags, id, *signal, timeout=8)
+    if verb == "kill":
+        host.stopped(id)
+        host.ok("delete", id, timeout=8)
+    assert not any(os.path.exists(path) for path in inner.paths.values())
 
 
 def test_another_signal_reaches_a_paused_container_when_it_goes_on(host):
