@@ -30,6 +30,7 @@ def runtime(flags) -> "Runtime":
     return Runtime(
         root=flags["root"] or None,
         cgroup_manager="systemd" if flags["systemd-cgroup"] else flags["cgroup-manager"],
+        rootless={"true": True, "false": False}.get(flags["rootless"]),
         warn=flags["log"].warning,
         environ=os.environ,  # type: ignore[arg-type]  # typeshed has the bytes of posix
     )
@@ -56,6 +57,7 @@ def bundle_and_id(flags, options, args):
     """
     first, *others = args
     if not is_path(first):
+        _require_here(first, options["bundle"])
         if others:
             raise UsageError(
                 f'takes no argument "{others[0]}" after an id (a bundle has a slash in it: {first}/)'
@@ -66,6 +68,14 @@ def bundle_and_id(flags, options, args):
     id = others[0] if others else id_from(first)
     flags["about"][1:] = [id]
     return first, id
+
+
+def _require_here(id, bundle):
+    """Say so when an id is probably the name of a bundle whose slash was forgotten."""
+    from ocipy.linux import os
+
+    if not bundle and not os.path.lexists("config.json") and os.path.lexists(f"{id}/config.json"):
+        raise UsageError(f"no config.json here: the bundle {id} needs a slash, {id}/")
 
 
 def bundle_only(options, args):

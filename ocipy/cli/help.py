@@ -29,6 +29,8 @@ USAGE:
    ocipy {verb}{options} {arguments}
 {notes}{flags}"""
 
+MOST_LEFT = 44  # characters of the first column
+
 BUNDLE_OR_ID = """\
 ID is the name of the container, unique among those of one --root. A first argument that has a slash in it, or
 is "." or "..", is a bundle instead; the id is then the second argument, or comes from the bundle's name."""
@@ -41,13 +43,15 @@ NOTES = {
 The command starts from the container's own process: its environment, user, directory and privileges, changed
 by the options. The exit status is that of the command, or 128 and the signal that ended it, or 255 if it
 could not be run.""",
-    "kill": "SIGNAL is a number, or a name with or without SIG, such as HUP or RTMIN+3 (default: TERM).",
+    "kill": """\
+SIGNAL is a number, or a name with or without SIG, such as HUP or RTMIN+3. Without one it is what the
+container's annotation org.opencontainers.image.stopSignal says, else TERM.""",
     "spec": """\
 A file that exists is not overwritten. The command, if given, comes last: all that follows -- or --args.""",
     "bundle": """\
 DIR must not exist, or be empty; if anything fails nothing of it is left. It gets a config.json and a rootfs
 with an /etc, /tmp and /var of its own. Its root is writable unless --read-only is given, and the process has
-a terminal if standard input is one. --rootfs is of no use here.""",
+a terminal if standard input is one.""",
     "validate": "The exit status is 0 if nothing is wrong, and 1 otherwise.",
     "plan": """\
 Needs no privilege. Each step names the property of config.json that caused it. ID is what the container would
@@ -103,11 +107,17 @@ def _spelling(flag):
 
 
 def _columns(rows):
-    """Two columns, the second wrapped where a line would be longer than 110 characters."""
-    left = max(len(row[0]) for row in rows) + 2
+    """Two columns, the second wrapped where a line would be longer than 110 characters.
+
+    What is too long for the first stands on a line of its own.
+    """
+    left = max(len(row[0]) for row in rows if len(row[0]) <= MOST_LEFT) + 2
     lines = []
     for name, text in rows:
         start = name.ljust(left)
+        if len(name) > MOST_LEFT:
+            lines.append(name)
+            start = " " * left
         for word in text.split():
             if len(start) + 1 + len(word) > 107 and start.strip():
                 lines.append(start)

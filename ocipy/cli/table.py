@@ -30,7 +30,7 @@ GLOBAL = (
     ("cgroup-manager", "", "choice", "cgroupfs", "cgroupfs|systemd|disabled", False,
      "who makes cgroups (default: cgroupfs)"),
     ("rootless", "", "choice", "auto", "true|false|auto", False,
-     "do without cgroups if need be (default: auto)"),
+     "go without cgroups where they are not permitted (default: auto, if not called by root)"),
     ("help", "h", "bool", False, "", False, "show help"),
     ("version", "v", "bool", False, "", False, "print the version"),
 )  # fmt: skip
@@ -71,7 +71,6 @@ CONFIG = (
     ("no-terminal", "", "bool", False, "", False, "give it none"),
     ("read-only", "", "bool", None, "", False, "mount the root read-only"),
     ("no-read-only", "", "bool", False, "", False, "mount the root writable"),
-    ("rootfs", "", "text", "", "DIR", False, "the root filesystem, from the bundle (default: rootfs)"),
     ("mount", "", "list", (), "KEY=VALUE,...", False, "add a mount: type=T,src=S,dst=D and mount options"),
     ("cap-add", "", "list", (), "CAP", False, "add a capability, or ALL"),
     ("cap-drop", "", "list", (), "CAP", False, "take a capability away, or ALL"),
@@ -170,11 +169,13 @@ VERBS = {
     "spec": ("write a new config.json", "[-- COMMAND [ARG...]]", 0, 0, -1, (
         BUNDLE,
         ("file", "f", "text", "", "FILE", False, "write FILE instead; - is standard output"),
+        ("rootfs", "", "text", "", "DIR", False, "the root filesystem, from the bundle (default: rootfs)"),
         *CONFIG,
     )),
     "bundle": ("make a bundle that is ready to run", "DIR [-- COMMAND [ARG...]]", 1, 1, -1, (
         ("base", "", "choice", "auto", "auto|busybox|host", False,
          "make the root of a static busybox, or the host's /usr (default: auto)"),
+        ("rootfs", "", "text", "", "DIR", True, "of no use, which is said: a bundle has a root of its own"),
         ("demo", "", "bool", False, "", False, "its command shows what a container sees, and ends"),
         *CONFIG,
     )),

@@ -60,7 +60,7 @@ class Context:
     @property
     def rootless_cgroups(self) -> bool:
         """Has the runtime only those cgroups that were delegated to it?"""
-        return self.facts.rootless or self.facts.user_namespace
+        return self.options.rootless_cgroups(self.facts)
 
     def is_new(self, kind: str) -> bool:
         return kind in self.namespaces and not self.namespaces[kind][0]

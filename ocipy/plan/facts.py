@@ -50,3 +50,8 @@ class Options(Record):
     notify_socket: str = ""  # host directory to bind at /run/notify, "" for none
     cgroups: bool = True  # False: --cgroup-manager disabled
     systemd: bool = False  # --cgroup-manager systemd
+    rootless: bool | None = None  # may it go without cgroups? None: as the host has it
+
+    def rootless_cgroups(self, facts: Facts) -> bool:
+        """Has the runtime only those cgroups that were delegated to it?"""
+        return facts.rootless or facts.user_namespace if self.rootless is None else self.rootless

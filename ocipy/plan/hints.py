@@ -28,6 +28,10 @@ HINTS = {
     ("apparmorProfile", ENOENT): "it is not loaded",
     ("selinuxLabel", EINVAL): "the policy has no such label",
     ("NewNamespaces", ENOSPC): "too deep in namespaces, or more than a sysctl user.max_* allows",
+    (
+        "Clone",
+        EPERM,
+    ): "without privileges a container needs a user namespace, as `ocipy bundle --rootless` writes it",
     ("Clone", ENOSPC): "more namespaces than a sysctl user.max_* allows",
 }
 

@@ -25,6 +25,8 @@ class Runtime:
 
     root:           directory, default /run/ocipy, for ordinary users $XDG_RUNTIME_DIR/ocipy
     cgroup_manager: cgroupfs, systemd or disabled
+    rootless:       go without cgroups that are not permitted, until a limit is asked for? by default if we
+                    are not the host's root
     warn:           called with each warning, one line
     environ:        where a command finds what its caller means for the container: NOTIFY_SOCKET, LISTEN_FDS
     """
@@ -33,6 +35,7 @@ class Runtime:
         self,
         root: str | PathLike[str] | None = None,
         cgroup_manager: str = "cgroupfs",
+        rootless: bool | None = None,
         warn: Callable[[str], None] | None = None,
         environ: Mapping[str, str] | None = None,
     ):
@@ -42,6 +45,7 @@ class Runtime:
         self.store = Store(root)
         self.root = self.store.root
         self.cgroup_manager = cgroup_manager
+        self.rootless = rootless
         self.environ = environ or {}
         self.warn = warn or (lambda text: None)
 

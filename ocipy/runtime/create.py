@@ -94,6 +94,7 @@ class Planned:
             notify_socket=f"{runtime.root}/{id}/notify" if notify else "",
             cgroups=runtime.cgroup_manager != "disabled",
             systemd=runtime.cgroup_manager == "systemd",
+            rootless=runtime.rootless,
         )
         try:
             self._check(strict)
@@ -144,7 +145,7 @@ class Planned:
     def cgroup(self, manager):
         """The manager of the cgroup that the plan makes."""
         path = (self.config.get("linux") or {}).get("cgroupsPath") or ""
-        rootless = self.facts.rootless or self.facts.user_namespace
+        rootless = self.options.rootless_cgroups(self.facts)
         return cgroups.open_manager(self.facts.cgroup, path, self.options.id, rootless, manager)
 
 

@@ -74,7 +74,11 @@ class Store:
         try:
             os.mkdir(entry.path, 0o700)
         except FileNotFoundError:
-            os.makedirs(self.root, 0o711, exist_ok=True)
+            try:
+                os.makedirs(self.root, 0o711, exist_ok=True)
+            except OSError as error:
+                why = f"state directory {describe(error)}"
+                raise UsageError(f"{why} (--root or XDG_RUNTIME_DIR can name another)") from error
             directory = _user_directory()
             if directory and self.root == os.path.abspath(f"{directory}/ocipy"):
                 # What is not sticky there may be cleaned away (XDG Base Directory Specification).

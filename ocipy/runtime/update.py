@@ -9,7 +9,6 @@ from ocipy.plan.resources import CheckUsage, alternative
 from ocipy.plan.resources.undo import undo
 from ocipy.plan.steps import LoadDevices, SetProperties, WriteCgroup
 from ocipy.plan.update import compile_update
-from ocipy.runtime import host
 from ocipy.spec import jsontext
 
 AT = "/linux/resources"
@@ -32,9 +31,7 @@ def update(container, change, source="resources"):
         check(change)
         if not cgroup.exists():
             raise ContainerError("the container has no cgroup: it has no limits that could be changed")
-        facts = host.facts()
-        rootless = facts.rootless or facts.user_namespace
-        made = compile_update(change, resources_of(container), detect(), rootless, cgroup.unit)
+        made = compile_update(change, resources_of(container), detect(), cgroup.rootless, cgroup.unit)
     except ConfigError as error:
         raise ConfigError(error.problems, source) from None
     with Journal(cgroup, made.devices) as journal:

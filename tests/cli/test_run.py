@@ -28,6 +28,20 @@ def test_a_bundle_runs_and_leaves_nothing(host):
     leaves_nothing(host, os.path.basename(bundle))
 
 
+def test_a_slash_that_was_forgotten_is_asked_for(host):
+    bundle = host.bundle("echo", "hello")
+    above, name = os.path.split(bundle)
+    said = host.fails("run", name, cwd=above)
+    assert said == f"run: no config.json here: the bundle {name} needs a slash, {name}/"
+    assert host.ok("run", name, cwd=bundle) == "hello\n"  # there it is an id
+
+
+def test_where_state_can_not_be_kept_is_said_with_how_to_choose(refused, host):
+    said = refused("--root", "/proc/none", "create", "-b", host.bundle("true"), "web")
+    expected = 'state directory "/proc/none": ENOENT: no such file or directory'
+    assert said == f"create: {expected} (--root or XDG_RUNTIME_DIR can name another)"
+
+
 def test_the_exit_status_is_the_programs(host):
     result = host("run", host.bundle("sh", "-c", "exit 7"))
     assert (result.status, result.out, result.err) == (7, "", "")

@@ -172,6 +172,26 @@ def test_an_error_names_step_pointer_and_hint_as_always(user):
     assert "the source of a bind mount must exist" in error
 
 
+def test_a_bundle_that_only_root_can_run_is_told_how_to_be_another(user):
+    user.without("user")
+    del user.linux["uidMappings"], user.linux["gidMappings"]
+    del user.process["capabilities"]
+    said = user.fails()
+    assert "clone3(" in said
+    hint = "without privileges a container needs a user namespace, as `ocipy bundle --rootless` writes it"
+    assert said.endswith(f": EPERM: operation not permitted ({hint})")
+
+
+def test_who_does_not_want_to_go_without_cgroups_does_not(user):
+    """A cgroup of the host's root is where an ordinary user may make none."""
+    user.process["args"] = ["true"]
+    user.place()
+    for flags, status in (((), 0), (("--rootless=true",), 0), (("--rootless=false",), 1)):
+        done = user.ocipy(*flags, "run", "-b", user.write(), user.id, status=status)
+    assert "make cgroup" in done.stderr
+    assert "EACCES: permission denied" in done.stderr
+
+
 def test_what_a_failed_create_has_made_is_removed(user):
     before = sorted(user.root.rglob("*"))
     tmpfs(user, "/new/deep/place")
