@@ -30,9 +30,8 @@ def main(words=None):
     except Exception as e:  # noqa: BLE001 - the last one to see it
         status = 255 if about[1:] and about[0] == "exec" else 1
         if isinstance(e, ImportError) and isinstance(e.__context__, (OcipyError, OSError)):
-            e = (
-                e.__context__
-            )  # what there was to explain; memory or descriptors may not suffice for the words
+            # What there was to explain: memory or descriptors did not suffice for the words.
+            e = e.__context__
         if isinstance(e, OcipyError):
             # The words on a configuration begin with its file's name: that is what it is about.
             text = str(e)

@@ -134,9 +134,8 @@ class Foreground:
         for fd in (pidfd, signal_fd, self.relay.fd if self.relay else -1):
             if fd >= 0:
                 wanted[fd] = select.POLLIN
-        if (
-            self.eye and self.eye.fd >= 0 and pidfd >= 0
-        ):  # later poll(2) would say all the time that it is gone
+        # When it has ended, poll(2) would say all the time that the cgroup is gone.
+        if self.eye and self.eye.fd >= 0 and pidfd >= 0:
             wanted[self.eye.fd] = self.eye.events
         return wanted
 

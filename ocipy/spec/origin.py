@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ocipy.spec import Spec
 
-CHANGED, LOSSY, REFUSED = FATES = ("changed", "lossy", "refused")
+CHANGED, LOSSY, REFUSED = ("changed", "lossy", "refused")
 
 
 class Note(Record):

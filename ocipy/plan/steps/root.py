@@ -95,9 +95,7 @@ class Bind(RootStep):
     ids: tuple[Any, ...] = ()  # (uids, gids), ("container",) for the container's own user namespace
     ids_recursive: bool = False
     nofollow: bool = False
-    device: tuple[
-        Any, ...
-    ] = ()  # (kind, major, minor) that the source must be: a device made by binding the host's
+    device: tuple[Any, ...] = ()  # (kind, major, minor) that the source must be, in place of mknod(2)
     procfs: bool = False  # the source must be a procfs
 
     def __str__(self) -> str:
