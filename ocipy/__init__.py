@@ -24,12 +24,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocipy.errors import ConfigError, ContainerError, OcipyError, Problem, StepError, TimedOut, UsageError
     from ocipy.runtime import Container, Runtime
+    from ocipy.runtime.capture import Output
+
+#: name -> module
+_EXPORTED = {
+    **dict.fromkeys(("Container", "Runtime"), "ocipy.runtime"),
+    "Output": "ocipy.runtime.capture",
+}
 
 __all__ = [
     "ConfigError",
     "Container",
     "ContainerError",
     "OcipyError",
+    "Output",
     "Problem",
     "Runtime",
     "StepError",
@@ -41,7 +49,7 @@ __all__ = [
 def __getattr__(name):
     if name not in __all__:
         raise AttributeError(f"module 'ocipy' has no attribute {name!r}")
-    module = "ocipy.runtime" if name in ("Container", "Runtime") else "ocipy.errors"
+    module = _EXPORTED.get(name, "ocipy.errors")
     value = getattr(__import__(module, fromlist=(name,)), name)
     globals()[name] = value
     return value

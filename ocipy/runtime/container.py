@@ -225,7 +225,10 @@ class Container:
     def delete(self, force: bool = False) -> None:
         """Undo create.  A running container only with force, which kills it."""
         with self._entry:
-            self._document = self._entry.load()
+            document = self._entry.load()
+            if document.get("created") != self._document.get("created"):
+                raise ContainerError("container does not exist")  # but another one of its name
+            self._document = document
             lifecycle.require(self.status, "delete --force" if force else "delete")
             self._kill_and_wait()
             self._destroy()

@@ -143,7 +143,7 @@ def test_a_command_runs_as_the_containers_own_process_does(container):
 
 def test_what_is_read_and_printed_may_be_more_than_a_pipe_holds(container):
     given = os.urandom(1 << 20)
-    assert container.output(["cat"], given) == ocipy.runtime.capture.Output(0, given, b"")
+    assert container.output(["cat"], given) == ocipy.Output(0, given, b"")
 
 
 def test_what_nobody_reads_is_thrown_away(container):
@@ -237,6 +237,15 @@ def test_a_context_ends_with_the_container_whatever_happens_in_it(runtime, box):
     with runtime.create(box.write(), box.id) as container:
         container.delete()
     assert runtime.list() == []
+
+
+def test_a_container_that_is_gone_does_not_take_another_of_its_name_along(runtime, box):
+    first = runtime.create(box.write(), box.id)
+    first.delete()
+    with runtime.create(box.write(), box.id) as second:
+        with pytest.raises(ocipy.ContainerError, match="^container does not exist$"):
+            first.delete(force=True)
+        assert second.status == "created"
 
 
 def test_a_program_that_ignores_its_children_can_make_containers_and_is_not_told_how_they_ended(
