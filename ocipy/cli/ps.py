@@ -31,8 +31,9 @@ def run_ps(words):
     except FileNotFoundError:
         raise OcipyError("there is no ps on this host: use --format json") from None
     if done.returncode:
-        said = "; ".join((done.stderr or done.stdout).split("\n")).strip("; ")
-        raise OcipyError(f"ps {' '.join(words)}: exit status {done.returncode}: {said[:300]}")
+        # The rest of it is how to use ps.
+        said = (done.stderr or done.stdout).strip().partition("\n")[0]
+        raise OcipyError(f"ps {' '.join(words)}: exit status {done.returncode}: {said}")
     return done.stdout
 
 

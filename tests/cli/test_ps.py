@@ -43,7 +43,9 @@ def test_without_a_path_it_works_as_well(host, two):
 
 
 def test_what_ps_can_not_do_is_said(host, two):
-    assert "ps --bogus: exit status 1: " in host.fails("ps", two, "--bogus")
+    said = host.fails("ps", two, "--bogus")
+    assert "ps --bogus: exit status 1: " in said
+    assert "Usage" not in said
     assert host.fails("ps", two, "-A", "-o", "comm").endswith(
         "has no column PID, by which processes are told apart"
     )
