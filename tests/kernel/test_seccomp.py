@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,6 +96,11 @@ def test_a_static_program_of_another_user_needs_no_more(box, confined):
     box.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 3}]
     box.capabilities()
     confined(profile(rule(*LITTLE), default="KILL_PROCESS"), status=42)
+
+
+@pytest.mark.parametrize(("nnp", "status"), [(True, 128 + signal.SIGILL), (False, 1)])
+def test_a_filter_that_forbids_even_to_exit_is_the_end_and_no_endless_try(confined, nnp, status):
+    confined(profile(), nnp=nnp, status=status)
 
 
 @WITH_OR_WITHOUT
