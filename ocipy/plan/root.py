@@ -22,6 +22,9 @@ _NOTHING = (
 #: not share, and that is so from the start.
 _AFTER_ENTERING = ("shared", "rshared", "unbindable", "runbindable")
 
+#: Links of procfs that lead to whoever follows them.
+_OWN_LINKS = {"/proc/self": "/proc/1", "/proc/thread-self": "/proc/1/task/1", "/proc/net": "/proc/1/net"}
+
 
 def building(context: Context) -> tuple[list[Step], list[Step]]:
     """(steps up to the hooks, steps for after them)."""
@@ -72,9 +75,17 @@ def restrictions(context: Context) -> list[Step]:
     """What hides and protects, after all that had to be reached or written."""
     made: list[Step] = []
     for i, path in enumerate(context.linux.get("readonlyPaths") or ()):
-        made.append(steps.ReadonlyPath(path, pointer=f"/linux/readonlyPaths/{i}"))
+        pointer = f"/linux/readonlyPaths/{i}"
+        # What were mounted over the root would lie above it, where nobody looks.
+        whole = not path.strip("/.")
+        made.append(
+            steps.ReadonlyRoot(pointer=pointer)
+            if whole
+            else steps.ReadonlyPath(_of_first(path, context), pointer=pointer)
+        )
     for i, path in enumerate(context.linux.get("maskedPaths") or ()):
-        made.append(steps.Mask(path, pointer=f"/linux/maskedPaths/{i}", label=context.mount_label))
+        pointer = f"/linux/maskedPaths/{i}"
+        made.append(steps.Mask(_of_first(path, context), pointer=pointer, label=context.mount_label))
     if context.config["root"].get("readonly"):
         made.append(steps.ReadonlyRoot(pointer="/root/readonly"))
     if not context.has_namespace("mount"):
@@ -82,6 +93,18 @@ def restrictions(context: Context) -> list[Step]:
     elif context.options.no_pivot:
         made.append(steps.HideHost())
     return made
+
+
+def _of_first(path: str, context: Context) -> str:
+    """A path below /proc/self as the container's first process has it, for which it means itself.
+
+    The runtime, which covers it, is no process of the container: its own /proc/self leads nowhere there.
+    """
+    if context.is_new("pid"):
+        for link, target in _OWN_LINKS.items():
+            if path == link or path.startswith(link + "/"):
+                return target + path[len(link) :]
+    return path
 
 
 def entering(context: Context) -> list[Step]:

@@ -42,6 +42,8 @@ def check(linux: dict[str, Any], namespaces: Set[str], found: Findings) -> None:
             if path[:1] != "/":
                 message = f"{quoted(path)} is not absolute: taken from /"
                 found.warning("path-relative", message, "/linux", name, index)
+            if name == "maskedPaths" and path and not path.strip("/."):
+                found.problem("mask-root", "the root itself can't be masked", "/linux", name, index)
     _devices(linux.get("devices", ()), found)
     if linux.get("netDevices"):
         _net_devices(linux["netDevices"], namespaces, found)

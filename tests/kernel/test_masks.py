@@ -171,6 +171,17 @@ def test_a_path_can_be_masked_inside_a_readonly_one(box, image):
     assert box.sh("cat /secret/file; cat /secret/dir/file; ! touch /secret/new 2>/dev/null") == "secret"
 
 
+def test_the_root_itself_may_be_a_readonly_path(box):
+    box.linux["readonlyPaths"] = ["/"]
+    assert "Read-only file system" in box.sh("touch /dev/shm/x; ! touch /new 2>&1")
+
+
+def test_below_proc_self_the_first_process_is_meant(box):
+    box.linux["maskedPaths"] = ["/proc/self/status", "/proc/thread-self/limits"]
+    assert box.sh("cat /proc/1/status /proc/1/task/1/limits") == ""
+    assert box.sh("cat /proc/1/comm") == "cat\n"
+
+
 def test_relative_paths_are_taken_from_the_root(box, image):
     box.linux["maskedPaths"] = ["secret/file"]
     box.linux["readonlyPaths"] = ["secret/dir"]
