@@ -107,7 +107,7 @@ class ConfigError(OcipyError):
             problems = [problems]
         self.problems = tuple(problems)
         self.source = source
-        placed = all(problem.place for problem in self.problems)
+        placed = all(problem.place or problem.pointer[:1] not in ("", "/") for problem in self.problems)
         super().__init__(("" if placed else f"{source}: ") + "; ".join(map(str, self.problems)))
 
 

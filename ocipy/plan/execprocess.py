@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ocipy.plan.facts import Facts, Options
     from ocipy.plan.steps import Step
 
+#: What pointers are into: an object of its own, whether a file or the words of a command line said it.
+PROCESS = "process "
+
 #: What the first process is held by, or has, holds for others too unless they say otherwise.
 _INHERITED = (
     "capabilities",
@@ -103,7 +106,8 @@ def compile_exec(
         *made,
     )
     last = identity.last_steps(process, context)
-    return steps.Plan(create, (*last, steps.Execve(process["args"][0], pointer="/args/0")), warnings)
+    execve = steps.Execve(process["args"][0], pointer=f"{PROCESS}/args/0")
+    return steps.Plan(create, (*last, execve), warnings)
 
 
 def exec_context(
@@ -116,7 +120,7 @@ def exec_context(
     """What identity steps need to know, for a process other than the first."""
     context = Context(config, options, facts)
     context.process = with_defaults(process, config.get("process") or {})
-    context.pointer, context.executing = "", True
+    context.pointer, context.executing = PROCESS, True
     context.terminal = bool(process.get("terminal"))
     context.setgroups_denied = setgroups_denied
     return context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocipy import spec
-from ocipy.errors import ConfigError, OcipyError, StepError, UsageError
+from ocipy.errors import OcipyError, UsageError
 from ocipy.linux import os
 from ocipy.plan import steps
 from ocipy.plan.execprocess import compile_exec
@@ -109,7 +109,9 @@ def _execute(container, asked, inherited, cgroup, given):
     except BaseException as error:  # noqa: BLE001 - raised again, in better words
         execution.undo()
         execution.close()
-        raise _explained(error, asked) from None
+        from ocipy.runtime import diagnose
+
+        raise diagnose.explain(error, asked["args"][0]) from None
     finally:
         if root is not None:
             os.close(root)
@@ -128,26 +130,12 @@ def _notify(container, execution, notified, fd):
     agent.hand_over(notified, fd, state, execution.pid)
 
 
-def _explained(error, asked):
-    """An error of exec: its pointers lead into the process object, unless it is the container that asks."""
-    from ocipy.runtime import diagnose
-
-    error = diagnose.explain(error, asked["args"][0])
-    if isinstance(error, StepError) and _is_of_process(error.pointer):
-        return StepError(error.step, error.cause, f"process {error.pointer}", error.hint)
-    if isinstance(error, ConfigError) and all(_is_of_process(p.pointer) for p in error.problems):
-        return ConfigError(error.problems, "process")
-    return error
-
-
-def _is_of_process(pointer):
-    return pointer.startswith("/") and not pointer.startswith(("/linux/", "/annotations/"))
-
-
 def _let_go(execution, asked):
     try:
         execution.launch(execution.start_steps).finish_executed()
     except OcipyError as error:
-        raise _explained(error, asked) from None
+        from ocipy.runtime import diagnose
+
+        raise diagnose.explain(error, asked["args"][0]) from None
     finally:
         execution.channel.close()

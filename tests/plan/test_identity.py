@@ -329,11 +329,12 @@ def test_what_holds_the_first_process_holds_others_unless_they_say_otherwise():
 
 
 def test_pointers_of_an_exec_are_those_of_its_process_object():
+    """An error must not send anybody to config.json for what is not there."""
     pointers = {
         step.pointer for step in (*exec_plan(PROCESS).create, *exec_plan(PROCESS).start) if step.pointer
     }
     assert not [pointer for pointer in pointers if pointer.startswith("/process")]
-    assert {"/cwd", "/args", "/args/0", "/user/uid"} <= pointers
+    assert {f"process /{name}" for name in ("cwd", "args", "args/0", "user/uid")} <= pointers
 
 
 def test_init_is_undumpable_before_the_containers_processes_can_see_it():
