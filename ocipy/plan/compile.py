@@ -38,7 +38,7 @@ def compile(config: dict[str, Any], options: Options, facts: Facts) -> steps.Pla
     mounted, late = root.building(context)
     identity_made: list[Step] = []
     warnings: tuple[str, ...] = ()
-    started: tuple[Step, ...] = ()
+    started: tuple[Step, ...] = (steps.WaitStart(),)  # for ever, if there is no process
     if context.process:
         identity_made, warnings = identity.identity_steps(context.process, context)
         started = _start(context.process, context)

@@ -254,8 +254,7 @@ class _Making:
         listener = self.entry.listen()
         waiting = self.entry.hold_waiting()
         try:
-            if self.plan.start:
-                self.execution.hand_over(self.plan.start, listener.fileno(), waiting)
+            self.execution.hand_over(self.plan.start, listener.fileno(), waiting)
             self.private["phase"] = "created"
             self._record()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocipy.errors import OcipyError
+from ocipy.errors import ContainerError, OcipyError
 from ocipy.linux import os
 from ocipy.plan import steps
 from ocipy.runtime import lifecycle
@@ -13,6 +13,8 @@ def start(container):
     """What of start is under the container's lock; the relay of its sd_notify socket, if there is one."""
     with container._entry:
         lifecycle.require(container.status, "start")
+        if not container._private["start"][1:]:
+            raise ContainerError("cannot start a container whose configuration has no process")
         container._run_hooks("startContainer")
         relay = _bind_notify(container)
         try:

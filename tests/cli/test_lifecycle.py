@@ -94,6 +94,20 @@ def test_a_running_container_cannot_be_started(host):
     assert host.state(id)["status"] == "running"
 
 
+def test_a_container_without_a_process_is_created_and_cannot_be_started(host):
+    bundle = host.bundle(change=lambda config: config.pop("process"))
+    id = host.id()
+    assert host("create", "-b", bundle, id).status == 0
+    for _ in "twice":
+        words = "cannot start a container whose configuration has no process"
+        assert host.fails("start", id) == f"start {id}: {words}"
+        assert host.state(id)["status"] == "created"
+    process = {"args": ["cat", "/proc/1/comm"], "cwd": "/", "env": ["PATH=/bin"]}
+    (host.directory / "process.json").write_text(json.dumps(process))
+    assert host.ok("exec", "-p", str(host.directory / "process.json"), id) == "ocipy:[INIT]\n"
+    host.ok("delete", id)
+
+
 def test_a_stopped_container_cannot_be_started(host):
     id = host.stopped(host.running("true"))
     assert "cannot start a container that has stopped" in host.fails("start", id)
