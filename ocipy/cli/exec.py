@@ -3,7 +3,7 @@
 from ocipy.cli.common import runtime
 from ocipy.cli.parse import integer
 from ocipy.errors import ConfigError, Problem, UsageError
-from ocipy.spec import jsontext
+from ocipy.spec import drop_nulls, jsontext
 
 #: One below the kernel's (uid_t)-1, which means "leave it as it is".
 LAST_ID = 2**32 - 2
@@ -43,6 +43,7 @@ def read(path):
     process = jsontext.parse(data, path)
     if not isinstance(process, dict):
         raise ConfigError(Problem("", "must be an object", "schema"), path)
+    drop_nulls(process)
     return process
 
 

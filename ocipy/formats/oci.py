@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocipy.errors import ConfigError, Problem
 from ocipy.linux import os
-from ocipy.spec import Spec, jsontext
+from ocipy.spec import Spec, drop_nulls, jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ def detect(directory: str) -> bool:
 
 
 def load(directory: str) -> tuple[Spec, tuple[str, ...]]:
-    """Read config.json; it is parsed, not validated, but it is an object."""
-    data = jsontext.parse(read(directory, FILE), FILE)
+    """Read config.json; it is parsed, not validated, but it is an object, no property of which is null."""
+    text = read(directory, FILE)
+    data = jsontext.parse(text, FILE)
     if type(data) is not dict:
         raise ConfigError(Problem("", f"must be an object, not {jsontext.kind(data)}", "schema"), FILE)
+    if b"null" in text:
+        drop_nulls(data)
     return Spec(data, FILE), ()
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ocipy.spec.origin import Note
 
 
+#: Objects whose members the container names, not the standard: a null in them is a value, and a wrong one.
+_MAPS = frozenset(("annotations", "sysctl", "unified", "netDevices", "rdma"))
+
+
 class Spec(Record):
     """A container's configuration as a backend of `ocipy.formats` has read it.
 
@@ -47,6 +51,17 @@ class Spec(Record):
         # What was found out from a plan has a place already, see `ocipy.runtime.create`.
         place = self.place(problem.pointer) if problem.pointer.startswith("/") else problem.pointer
         return Problem(problem.pointer, problem.message, problem.rule, place or self.source)
+
+
+def drop_nulls(value: Any) -> None:
+    """Take away properties that are null: so programs write what is not there, and so all peers read it."""
+    if type(value) is dict:
+        for name in [name for name, item in value.items() if item is None]:
+            del value[name]
+    items = value.items() if type(value) is dict else enumerate(value)
+    for name, item in items:
+        if type(item) in (dict, list) and name not in _MAPS:
+            drop_nulls(item)
 
 
 def validate(data: Any, strict: bool = False) -> tuple[list[Problem], list[Problem]]:

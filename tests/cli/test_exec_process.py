@@ -122,3 +122,9 @@ def test_a_process_file_that_is_none_is_a_configuration_error(tmp_path, text, me
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         verb.read(str(path))
+
+
+def test_a_property_of_a_process_file_that_is_null_is_not_there(tmp_path):
+    path = tmp_path / "process.json"
+    path.write_text('{"args": ["true"], "capabilities": null, "user": {"additionalGids": null}}')
+    assert verb.read(path) == {"args": ["true"], "user": {}}

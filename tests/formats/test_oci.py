@@ -111,6 +111,13 @@ def test_what_is_no_object_is_no_config(bundle):
         assert refusal(bundle) == f"config.json: must be an object, not {kind}"
 
 
+def test_a_property_that_is_null_is_not_there(bundle):
+    """As peers have it; but for what the container names itself, and for items of an array."""
+    text = '{"hooks": null, "linux": {"devices": [{"uid": null}, null], "sysctl": {"a": null}}}'
+    (bundle / "config.json").write_text(text)
+    assert formats.load(str(bundle)).data == {"linux": {"devices": [{}, None], "sysctl": {"a": None}}}
+
+
 def test_bad_json_is_refused_with_its_place(bundle):
     (bundle / "config.json").write_text('{"a": 1,\n "a": 2}')
     assert refusal(bundle) == 'config.json: /a: line 2 column 2: duplicate key "a"'
