@@ -194,6 +194,8 @@ def below(directory: str) -> Iterator[tuple[int, str]]:
             try:
                 there = os.open(name, DIRECTORY, dir_fd=fd)
             except FileNotFoundError:
+                if name == "..":
+                    return  # all of it is gone
                 continue
             fd, here = there, fd
             os.close(here)
