@@ -104,9 +104,9 @@ static void __attribute__((format(printf, 2, 3))) append(struct text *text, cons
 
 /* A filter may forbid exit_group(2) too, and a C library's _exit() would try it for ever.  A trap ends even the
  * first process of a pid namespace. */
-_Noreturn void leave(void)
+_Noreturn void leave(int status)
 {
-    syscall(SYS_exit_group, 1);
+    syscall(SYS_exit_group, status);
     __builtin_trap();
 }
 
@@ -147,7 +147,7 @@ static void send_answer(struct context *context, const struct answer *head, cons
         if (errno == EINTR)
             continue;
         if (head->kind != ANSWER_FAIL || message.msg_controllen == 0)
-            leave(); /* nobody is left to tell */
+            leave(1); /* nobody is left to tell */
         message.msg_controllen = 0; /* rather the reason alone, as with ETOOMANYREFS */
     }
 }
@@ -172,5 +172,5 @@ _Noreturn void fail(struct context *context, int error, const char *format, ...)
         append(&text, " [%s]", context->remark);
     head.length = (uint32_t)text.length;
     send_answer(context, &head, text.bytes, context->evidence);
-    leave();
+    leave(1);
 }

@@ -57,8 +57,8 @@ struct context {
 _Noreturn void fail(struct context *context, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Ends init with status 1, whatever a filter forbids. */
-_Noreturn void leave(void);
+/* Exits, or dies by a signal. */
+_Noreturn void leave(int status);
 
 /* Sends an answer without text, with `fd` unless that is -1. */
 void answer(struct context *context, enum answer_kind kind, int64_t value, int fd);

@@ -32,12 +32,12 @@ static void open_missing_streams(void)
 {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd)
-            leave();
+            leave(1);
 }
 
 static void end(int number)
 {
-    _exit(128 + number);
+    leave(128 + number);
 }
 
 /* Dispositions and the mask outlive execve(2), and callers of runtimes ignore SIGPIPE and block signals.
@@ -93,7 +93,7 @@ static int receive(void)
         length = recvmsg(context.socket, &message, MSG_CMSG_CLOEXEC);
     } while (length < 0 && errno == EINTR);
     if (length <= 0)
-        leave(); /* the runtime is gone */
+        leave(1); /* the runtime is gone */
     rights = CMSG_FIRSTHDR(&message);
     if (kind != PROTOCOL_REQUEST || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !rights ||
         rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS ||

@@ -123,7 +123,7 @@ void op_CLONE(struct context *context, const union argument *argument)
         fail(context, errno, "clone3(%s)", clone_flags(args.flags & ~(uint64_t)(CLONE_PARENT | CLONE_PIDFD)));
     if (pid > 0) {
         answer(context, ANSWER_PID, pid, pid_fd);
-        _exit(0);
+        leave(0);
     }
     context->in_user_namespace |= (args.flags & CLONE_NEWUSER) != 0;
 }

@@ -304,7 +304,7 @@ void op_WAIT_START(struct context *context, const union argument *argument)
         fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC);
     while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (fd < 0)
-        leave(); /* there is no one to tell */
+        leave(1); /* there is no one to tell */
     context->socket = fd;
     for (uint32_t i = 0; i < context->fd_count; i++)
         if (context->fds[i] == listener_fd)

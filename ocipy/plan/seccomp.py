@@ -8,6 +8,7 @@ from __future__ import annotations
 from ocipy.linux.const import SECCOMP_FILTER_FLAG_NEW_LISTENER as NEW_LISTENER
 from ocipy.plan import steps
 from ocipy.spec import jsontext
+from ocipy.spec.check_seccomp import passes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,21 +38,6 @@ def flags(profile: dict[str, Any]) -> int:
     if any(call["action"] == "SCMP_ACT_NOTIFY" for call in profile.get("syscalls") or ()):
         value |= NEW_LISTENER
     return value & ~FLAGS["SECCOMP_FILTER_FLAG_TSYNC"]
-
-
-def actions_of(profile: dict[str, Any], name: str) -> set[str]:
-    """Every action that a profile may take on a system call, whatever its arguments are."""
-    found, always = set(), False
-    for call in profile.get("syscalls") or ():
-        if name in call["names"]:
-            found.add(call["action"])
-            always = always or not call.get("args")
-    return found if always else found | {profile["defaultAction"]}
-
-
-def passes(profile: dict[str, Any], name: str) -> bool:
-    """Does a profile let a system call through, whatever its arguments are?"""
-    return actions_of(profile, name) <= {"SCMP_ACT_ALLOW", "SCMP_ACT_LOG"}
 
 
 def seccomp_steps(profile: dict[str, Any]) -> list[steps.Step]:

@@ -204,8 +204,11 @@ class Program:
         if not message:
             if self.channel.on_end:
                 self.channel.on_end()
-            step = self.origin[0]
-            raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer)
+            # Once it is held by a filter, it may not be able to say so.
+            filters = [step for step in self.origin if getattr(step, "op", "") == "SECCOMP"]
+            step = (filters or self.origin)[0]
+            hint = "without noNewPrivileges the profile must let init's own calls through" if filters else ""
+            raise StepError(step, "init ended unexpectedly" + _why(self.channel.pid), step.pointer, hint)
         answer = protocol.decode(message)
         if answer.kind == protocol.ANSWER_FD:
             self._take(self.origin[answer.index], fd)

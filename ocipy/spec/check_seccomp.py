@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: Largest value that an action carries: MAX_ERRNO of linux/err.h, SECCOMP_RET_DATA of linux/seccomp.h.
 _MAX_DATA = {"SCMP_ACT_ERRNO": 4095, "SCMP_ACT_TRACE": 0xFFFF}
+#: Those that never let a call through.
+_DENYING = {f"SCMP_ACT_{name}" for name in ("ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP")}
 #: A system call has six arguments.
 MAX_INDEX = 5
 
@@ -39,21 +41,28 @@ def check(seccomp: dict[str, Any], pointer: str, found: Findings) -> None:
                     "seccomp-arg-index", message, pointer, "syscalls", index, "args", place, "index"
                 )
     _listener(seccomp, notifies, pointer, found)
+    if actions_of(seccomp, "execve") <= _DENYING:
+        # With no_new_privs init is left without a word: it may not even say that it failed.
+        message = "the profile never lets execve through: no program could be executed"
+        found.problem("seccomp-execve", message, pointer)
     asked = notifies and default != "SCMP_ACT_NOTIFY"
-    if asked and not any(_passes(seccomp, name) for name in ("sendmsg", "sendmmsg")):
+    if asked and not any(passes(seccomp, name) for name in ("sendmsg", "sendmmsg")):
         message = (
             "init hands the listener over by sendmsg or sendmmsg: the profile must let one of them through"
         )
         found.problem("seccomp-hand-over", message, pointer)
 
 
-def _passes(seccomp: dict[str, Any], name: str) -> bool:
-    """Is a call let through, whatever its arguments are?"""
-    rules = [rule for rule in seccomp.get("syscalls", ()) if name in rule["names"]]
+def actions_of(seccomp: dict[str, Any], name: str) -> set[str]:
+    """Every action that a profile may take on a system call, whatever its arguments are."""
+    rules = [rule for rule in seccomp.get("syscalls") or () if name in rule["names"]]
     actions = {rule["action"] for rule in rules}
-    if all(rule.get("args") for rule in rules):
-        actions.add(seccomp["defaultAction"])
-    return actions <= {"SCMP_ACT_ALLOW", "SCMP_ACT_LOG"}
+    return actions | {seccomp["defaultAction"]} if all(rule.get("args") for rule in rules) else actions
+
+
+def passes(seccomp: dict[str, Any], name: str) -> bool:
+    """Does a profile let a system call through, whatever its arguments are?"""
+    return actions_of(seccomp, name) <= {"SCMP_ACT_ALLOW", "SCMP_ACT_LOG"}
 
 
 def _listener(seccomp: dict[str, Any], notifies: bool, pointer: str, found: Findings) -> None:

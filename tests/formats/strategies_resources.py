@@ -141,6 +141,8 @@ def seccomp(draw):
     )
     calls = st.sampled_from("read write openat socket personality clone unshare".split())
     rules = []
+    if default["action"] not in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"):
+        rules.append({"names": ["execve"], "action": "SCMP_ACT_ALLOW"})
     for _ in range(draw(st.integers(0, 3))):
         rule = {"names": draw(some(calls, unique=True)), **action(plain)}
         if draw(st.booleans()):
