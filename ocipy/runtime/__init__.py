@@ -147,6 +147,7 @@ class Runtime:
             if not force or entry.read("state.json") is not None:
                 raise
             # Another delete was faster, or a create died before it knew anything.
+            entry.require_ours()
             if entry.exists():
                 entry.lock()
                 entry.remove()

@@ -8,6 +8,8 @@
                          whether a container is created or running, whoever died in between
             start        the listener on which init waits for `start`
             notify/      the directory of the sd_notify socket, when there is one
+
+A directory that is a symlink, or holds anything else, is not one of ours: nothing in it is touched.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from ocipy.spec import jsontext
 ID_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
 LOCK_DEADLINE = 10.0  # seconds that a verb waits for another one to finish
 MAX_ID = 1024
+FILES = frozenset(("lock", "state.json", "config.json", "resources.json", "waiting", "start", "notify"))
 MAX_FILE = 2 * jsontext.MAX_BYTES  # what was read of a bundle, and may be escaped at greater length
+
+_DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 flock = os.worded("flock", _flock)
 
@@ -109,12 +114,22 @@ class Entry:
         self._lock = None
 
     def exists(self):
-        return os.path.isdir(self.path)
+        return os.path.isdir(self.path) and not os.path.islink(self.path)
+
+    def _open(self, name, flags):
+        """A descriptor of something in the directory; neither it nor the directory may be a symlink."""
+        directory = os.open(self.path, _DIRECTORY | os.O_PATH)
+        try:
+            return os.open(name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, f"{self.path}/{name}") from None
+        finally:
+            os.close(directory)
 
     def lock(self):
         """Take the container's lock, which ends with the process at the latest."""
         try:
-            fd = os.open(f"{self.path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fd = self._open("lock", os.O_RDWR | os.O_CREAT)
         except (FileNotFoundError, NotADirectoryError):
             raise ContainerError("container does not exist") from None
         try:
@@ -159,8 +174,7 @@ class Entry:
         What only a running host can need (the pid of a container that is being made) need not be durable: it
         outlives our death, and the host's takes the container with it.
         """
-        temporary = f"{self.path}/.{name}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = self._open(f".{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             view = memoryview(content)
             while view:
@@ -169,7 +183,7 @@ class Entry:
                 os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(temporary, f"{self.path}/{name}")
+        os.rename(f"{self.path}/.{name}", f"{self.path}/{name}")
 
     def save(self, state, durable=True):
         self.write("state.json", jsontext.dump(state).encode(), durable)
@@ -196,7 +210,7 @@ class Entry:
         """
         path = f"{self.path}/{name}"
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            fd = self._open(name, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -216,14 +230,14 @@ class Entry:
 
     def hold_waiting(self):
         """The descriptor whose lock says `created` for as long as init keeps it."""
-        fd = os.open(f"{self.path}/waiting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = self._open("waiting", os.O_RDWR | os.O_CREAT)
         flock(fd, LOCK_EX)
         return fd
 
     def is_waiting(self):
         """Does init still wait for start?"""
         try:
-            fd = os.open(f"{self.path}/waiting", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = self._open("waiting", os.O_RDWR)
         except FileNotFoundError:
             return False
         try:
@@ -266,9 +280,25 @@ class Entry:
 
     # ------------------------------------------------------------ the end
 
+    def require_ours(self):
+        """Raises ContainerError when the directory is not one that we have made, or there is more in it."""
+        try:
+            directory = os.open(self.path, _DIRECTORY)
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            raise ContainerError(f"{self.path} is not a directory of ocipy's") from None
+        try:
+            strange = [name for name in os.listdir(directory) if name.removeprefix(".") not in FILES]
+        finally:
+            os.close(directory)
+        if strange:
+            raise ContainerError(f"{self.path}/{min(strange)} is not ocipy's: nothing there is removed")
+
     def remove(self):
         """Remove the directory and all in it, the lock last: until then others wait for it."""
         while True:
+            self.require_ours()
             for name in sorted(_listdir(self.path), key=lambda name: name == "lock"):
                 path = f"{self.path}/{name}"
                 if os.path.isdir(path) and not os.path.islink(path):

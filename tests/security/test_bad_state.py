@@ -142,6 +142,30 @@ def test_what_is_no_file_of_ours_is_refused_at_once(ocipy, state_root, kind):
         shutil.rmtree(entry.path)
 
 
+def link_to_a_directory(path):
+    os.rename(path, path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("hide", [None, link_to_a_directory])
+def test_a_directory_that_is_not_of_our_making_loses_nothing(ocipy, state_root, hide):
+    """One of the host's that the state root leads to, or a --root that was meant to be another."""
+    path = state_root / "c1"
+    (path / "sub").mkdir(parents=True)
+    for name in ("precious", "sub/file"):
+        (path / name).write_text("precious")
+    if hide:
+        hide(path)
+    before = sorted(state_root.rglob("*")), sorted(path.glob("**/*"))
+    try:
+        for verb, *args in VERBS:
+            said(ocipy(verb, "c1", *args, status=None, timeout=20))
+        assert (sorted(state_root.rglob("*")), sorted(path.glob("**/*"))) == before
+    finally:
+        shutil.rmtree(state_root)
+
+
 @pytest.mark.kernel
 def test_one_damaged_container_does_not_hide_the_others(ocipy, state_root):
     for name, content in (("bad", b"{"), ("c1", json.dumps(FULL).encode())):
