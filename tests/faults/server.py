@@ -51,12 +51,18 @@ def settled(expected):
 
 
 def fork(request):
+    """(pid of a fork that has come to where it waits, the descriptor that ends its waiting)."""
     reading, writing = os.pipe()
+    ready, arrived = os.pipe()
     pid = os.fork()
     if pid:
         os.close(reading)
+        os.close(arrived)
+        os.read(ready, 1)
+        os.close(ready)
         return pid, writing
     os.close(writing)
+    os.close(ready)
     null = os.open("/dev/null", os.O_RDWR)
     errors = os.open(request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for source, target in ((null, 0), (errors, 1), (errors, 2)):
@@ -64,6 +70,7 @@ def fork(request):
     os.close(null)
     os.close(errors)
     channel._sealed = None
+    os.close(arrived)
     select.select([reading], [], [])  # a call that ocipy does not make: the tracer counts this one, too
     os._exit(main(request["argv"]))
 

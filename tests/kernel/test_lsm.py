@@ -132,7 +132,7 @@ def selinux():
 LABEL, MOUNT_LABEL = "system_u:system_r:container_t:s0:c1,c2", "system_u:object_r:container_file_t:s0:c1,c2"
 
 
-def test_the_program_and_its_keyring_have_the_label(selinux, box):
+def test_the_program_has_the_label(selinux, box):
     box.process["selinuxLabel"] = LABEL
     assert current(box.run("cat", "/proc/self/attr/current")) == LABEL
 

@@ -190,6 +190,47 @@ def test_the_program_does_what_the_profile_says(libseccomp, data):
         assert program(*call) == reading(*call), (hex(call[0]), call[1], [hex(a) for a in call[2]])
 
 
+#: Beside x86_64: of 32 and of 64 bits, with calls that go through others, of little endian as this one.
+OTHERS = ("x86", "x32", "aarch64", "arm", "mipsel64", "riscv64")
+
+
+@st.composite
+def overlapping(draw):
+    """A profile in which rules of several actions are about the same call."""
+    names = draw(st.lists(st.sampled_from([*NAMES, "socket", "semop"]), unique=True, min_size=1, max_size=6))
+    default = draw(st.sampled_from(sorted(ACTIONS)))
+    actions = st.lists(st.sampled_from(sorted(set(ACTIONS) - {default})), unique=True, min_size=2, max_size=3)
+    rules = [
+        rule(name, action=action, args=draw(arguments_of(long_words))[:2])
+        for name in names
+        for action in draw(actions)
+    ]
+    others = draw(st.sets(st.sampled_from(OTHERS), max_size=3))
+    return profile(*rules, default=default, architectures=[f"SCMP_ARCH_{other.upper()}" for other in others])
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_where_libseccomp_decides_the_program_answers_as_its_own(libseccomp, data):
+    """Which of rules of several actions comes first is its business: it is only written anew."""
+    document = data.draw(overlapping())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seccomp, "rewrite", lambda program, decisions: program)
+        theirs = compiled(document)
+    ours = compiled(document)
+    tokens = {name: libseccomp.arch(name) for name in ("x86_64", *OTHERS)}
+    spoken_of = [
+        (X86_64 if name == "x32" else token, libseccomp.number(token, call["names"][0]))
+        for call in document["syscalls"]
+        for name, token in tokens.items()
+    ]
+    for _ in range(20):
+        arch, number = data.draw(st.sampled_from(spoken_of))
+        _, _, arguments = data.draw(calls(document))
+        call = arch, number & 0xFFFFFFFF, arguments
+        assert ours(*call) == theirs(*call), (hex(arch), number, [hex(a) for a in arguments])
+
+
 def test_the_program_does_what_a_profile_of_400_names_says(libseccomp):
     document = profiles.docker_like()
     assert sum(len(call["names"]) for call in document["syscalls"]) == 399
