@@ -9,8 +9,7 @@ import pathlib
 import sys
 import tempfile
 
-from tests.conftest import bundle
-from tests.faults.harness import ERRORS, Faults, examine
+from tests.faults.harness import ERRORS, Faults, examine, victim
 
 
 def try_all(faults, options):
@@ -41,7 +40,7 @@ def main():
     complaints = 0
     with tempfile.TemporaryDirectory(prefix="ocipy-faults-") as directory:
         os.chmod(directory, 0o755)
-        made = bundle(pathlib.Path(directory), ("sleep", "1000"))
+        made = victim(pathlib.Path(directory))
         for verb in options.verb or ("create", "exec"):
             here = pathlib.Path(directory) / verb
             here.mkdir()

@@ -10,7 +10,8 @@ import os
 import re
 import subprocess
 
-from tests.conftest import TREE
+from tests.conftest import TREE, bundle
+from tests.seccomp.profiles import all_but, rule
 
 ERRORS = ("EPERM", "ENOMEM", "EIO")
 
@@ -28,10 +29,23 @@ _BEGUN = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
 _CLEAR = re.compile(
     r"^ocipy: (?:(?:create|exec) \S+: .*(?:[a-z0-9_]\(.*|\"[^\"]+\"): E[A-Z0-9]{2,}: "
     r"|(?:create|exec) \S+: .*init ended unexpectedly"
+    r"|create \S+: createContainer hook \S+ \(config.json \S+\): (?:exec: \"\S+\": [a-z]|exit status |killed by )"
     r"|create: bundle \S+: E[A-Z0-9]{2,}: "
     r"|config\.json: (?:open|read) \S+: )"
 )
 _MUTED = re.compile(r"write\(2, .*\(INJECTED\)")
+
+
+def victim(directory):
+    """A bundle that takes more calls than most: a filter that is loaded while it is made, a hook, a sysctl."""
+    return bundle(
+        directory,
+        ("sleep", "1000"),
+        process__noNewPrivileges=False,
+        linux__seccomp=all_but(rule("reboot", action="ERRNO")),
+        linux__sysctl={"net.ipv4.ip_forward": "1"},
+        hooks={"createContainer": [{"path": "/bin/busybox", "args": ["true"]}]},
+    )
 
 
 class Outcome:

@@ -9,8 +9,8 @@ import shutil
 
 import pytest
 
-from tests.conftest import bundle, need
-from tests.faults.harness import ERRORS, Faults, examine
+from tests.conftest import need
+from tests.faults.harness import ERRORS, Faults, examine, victim
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -21,7 +21,7 @@ def test_a_call_that_fails_leaves_nothing_and_is_told_in_one_line(tmp_path, verb
     for directory in (tmp_path, *tmp_path.parents):
         if directory.stat().st_mode & 0o011 != 0o011 and directory.stat().st_uid == os.geteuid():
             directory.chmod(0o755)
-    made = bundle(tmp_path, ("sleep", "1000"))
+    made = victim(tmp_path)
     complaints, names = [], set()
     with Faults(tmp_path, made, f"ocipytest-{os.getpid()}-{verb}", verb) as faults:
         chosen = {}
