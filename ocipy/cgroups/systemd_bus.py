@@ -61,8 +61,18 @@ class Bus:
         self._systemd = jeepney.DBusAddress(PATH, NAME, f"{NAME}.Manager")
         address = user_address() if user else os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS
         connection = connect(address)
+
+        class Limited(DBusConnection):
+            """Says hello when it is made, and would wait for the answer for ever."""
+
+            def receive(self, *, timeout: float | None = None) -> Any:
+                return super().receive(timeout=LOGIN_DEADLINE if timeout is None else timeout)
+
         try:
-            self._connection = DBusConnection(connection)
+            self._connection = Limited(connection)
+        except OSError as error:
+            connection.close()
+            raise no_way(address, error) from None
         except BaseException:
             connection.close()
             raise
@@ -232,11 +242,17 @@ def connect(address: str) -> socket.socket:
         connection.settimeout(None)
     except OSError as error:
         connection.close()
-        raise BusError(f"no way to systemd: D-Bus at {address}: {describe(error).lstrip(': ')}") from None
+        raise no_way(address, error) from None
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def no_way(address: str, error: OSError) -> BusError:
+    """The error of a bus that can't be reached, or does not say hello."""
+    text = describe(error).lstrip(": ") or f"no answer within {LOGIN_DEADLINE:.0f} s"
+    return BusError(f"no way to systemd: D-Bus at {address}: {text}")
 
 
 def _target(address: str) -> str:

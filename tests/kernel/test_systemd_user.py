@@ -98,9 +98,9 @@ def test_its_limits_are_felt(user):
     user.start("sleep", "1000", cpu={"quota": 20000, "period": 50000}, **resources)
     user.exec(*greedy("48M"), status=137)
     user.exec(*greedy("8M"))
+    user.exec("sh", "-c", "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done")
     forks = "for i in 1 2 3 4 5 6 7 8; do sleep 100 >/dev/null 2>&1 & done; echo enough"
     assert "enough" not in user.exec("sh", "-c", forks, status=None).stdout
-    user.exec("sh", "-c", "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done")
     statistics = Path(f"/sys/fs/cgroup{user.cgroup()}/cpu.stat").read_text()
     assert "nr_throttled 0\n" not in statistics
 
