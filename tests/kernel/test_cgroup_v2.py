@@ -235,6 +235,28 @@ def test_below_a_threaded_cgroup_only_threaded_controllers_can_be_had(manager, l
     below.remove()
 
 
+def test_the_processes_of_a_threaded_cgroup_are_known_and_killed(manager):
+    """It does not list them itself, nor does it take cgroup.kill."""
+    parent = f"{manager.path}/threads"
+    os.mkdir(parent)
+    with open(f"{parent}/cgroup.type", "w") as file:
+        file.write("threaded")
+    below = from_paths({"": f"{parent}/web"}, None)
+    below.make()
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        manager.join(process.pid)  # threads move within one domain
+        below.join(process.pid)
+        assert below.procs() == [process.pid]
+        below.kill()
+        assert process.wait(10) == -9
+        assert below.procs() == []
+        below.remove()
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_delegated_cgroup_belongs_to_the_user_with_the_files_that_the_kernel_lists(manager):
     manager.chown(65534)
     owners = {name: os.stat(f"{manager.path}/{name}").st_uid for name in os.listdir(manager.path)}
