@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from ocipy.cgroups.layout import detect
@@ -78,6 +80,41 @@ def forks(box, count):
     done = box.ocipy("exec", box.id, "sh", "-c", script, status=None)
     kill_others(box)  # a shell that can't fork leaves those that it could
     return done.stdout == "enough\n"
+
+
+MAP_HUGE = """
+import mmap
+input()
+try:
+    mmap.mmap(-1, {count} << 21, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)
+    print("enough")
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@contextmanager
+def huge_pages(count):
+    """Let the machine have some, of 2 MiB; skips without."""
+    pool = Path("/proc/sys/vm/nr_hugepages")
+    need(pool.exists(), "no huge pages", kernel=True)
+    before = pool.read_text()
+    pool.write_text(f"{int(before) + count}\n")
+    try:
+        need(int(pool.read_text()) >= int(before) + count, "no room for huge pages", kernel=True)
+        yield
+    finally:
+        pool.write_text(before)
+
+
+def maps_huge(box, count):
+    """Whether a process in the container's cgroup can have so many of them."""
+    code = [sys.executable, "-I", "-c", MAP_HUGE.format(count=count)]
+    process = subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    (directory(box, "hugetlb") / "cgroup.procs").write_text(str(process.pid))
+    said, _ = process.communicate("\n", timeout=60)
+    assert said in ("enough\n", "Cannot allocate memory\n")
+    return said == "enough\n"
 
 
 def is_throttled(box):
