@@ -1,7 +1,8 @@
 """``conformance/clients/run``: lists of engines on a runtime and on a control, compared with a record.
 
-Every engine runs twice, in two sandboxes at once.  A case counts when the control passes it.  Exits 1 when
-the runtime fails one of those, or one that is recorded as its pass.
+Every engine runs twice, in two sandboxes at once, and as many engines at once as there are processors.  A
+case counts when the control passes it.  Exits 1 when the runtime fails one of those, or one that is recorded
+as its pass.
 """
 
 import argparse
@@ -32,6 +33,7 @@ def arguments(argv):
     parser.add_argument("--only", action="append", metavar="PATTERN", help="only cases that are named so")
     parser.add_argument("--record", action="store_true", help="write recorded.tsv and the results pages")
     parser.add_argument("--report", action="store_true", help="only write the results pages from the record")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="engines at once")
     parser.add_argument("--json", metavar="FILE", help="write what this run found")
     parser.add_argument(
         "--time", type=int, metavar="N", help="run each list N times, in turns; print the ratio"
@@ -78,6 +80,20 @@ def run_both(engine, contest, names):
         return {name: future.result() for name, future in pending.items()}
 
 
+def run_all(engines, contest, options):
+    """(engine, what `run_both` found, seconds) of each as it ends; the longest lists begin first."""
+
+    def run_one(engine):
+        began = time.monotonic()
+        found = run_both(engine, contest, select(engine, options.only))
+        return engine, found, time.monotonic() - began
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        longest_first = sorted(engines, key=lambda engine: -len(engine.cases()))
+        for ended in concurrent.futures.as_completed([pool.submit(run_one, e) for e in longest_first]):
+            yield ended.result()
+
+
 def outcome(by_case):
     """What the recorded table keeps."""
     verdicts = {name: result["verdict"] for name, result in by_case.items()}
@@ -100,7 +116,6 @@ def time_both(engine, contest, names, rounds):
     ratio = sums[one] / sums[other]
     print(f"{engine.name}: {len(both)} cases, medians of {rounds}: {one} {sums[one]:.2f} s, ", end="")
     print(f"{other} {sums[other]:.2f} s, ratio {ratio:.3f}")
-    return 0
 
 
 def compare(engine, found, contest, recorded, verbose):
@@ -156,19 +171,20 @@ def main(argv=None):
         return 0
     try:
         contest = [runtime.find(c) for c in (options.runtime, options.control)]
-        for engine in (ENGINES[name] for name in options.engines or ENGINES):
+        engines = [ENGINES[name] for name in options.engines or ENGINES]
+        for engine in engines:
             missing = [p for p in engine.programs if not shutil.which(p)]
             if missing:
                 raise OSError(f"{engine.name} needs {', '.join(missing)}: tools/deps {engine.packages}")
             engine.install()
-            names = select(engine, options.only)
-            if options.time:
-                failed += time_both(engine, contest, names, options.time)
-                continue
-            began = time.monotonic()
-            found = everything[engine.name] = run_both(engine, contest, names)
+        if options.time:
+            for engine in engines:
+                time_both(engine, contest, select(engine, options.only), options.time)
+            return 0
+        for engine, found, seconds in run_all(engines, contest, options):
+            everything[engine.name] = found
             failed += compare(engine, found, contest, recorded, options.verbose)
-            summary(engine, found, contest, time.monotonic() - began)
+            summary(engine, found, contest, seconds)
             record(recorded, engine, found, contest, bool(options.only))
     except OSError as error:
         print(f"conformance/clients/run: {error}", file=sys.stderr)

@@ -34,14 +34,18 @@ class Podman(Engine):
         r"mount left behind: /run/netns .*",
         r"process left behind: .*/conmon .*/exec_pid .*",  # knows for some minutes how a detached exec ended
     )
+    # Its files are looked at first: most cases leave nothing, and three podmans more cost a third of a case.
     tidy = """
-    podman pod rm -af -t 0 >&2
-    podman rm -af -t 0 >&2
-    podman volume prune -f >&2
+    if grep -qs '"id"' $STORAGE/overlay-containers/containers.json; then
+        podman pod rm -af -t 0 >&2
+        podman rm -af -t 0 >&2
+    fi
+    if [ "$(ls $STORAGE/volumes 2>/dev/null)" ]; then podman volume prune -f >&2; fi
     """
 
     def start(self, place):
         configure(place)
+        place.environment["STORAGE"] = place.path("storage")
         place.users(subordinate="containers:200000:100000\n")
         place.must(IMPORT.format(root=place.busybox()), seconds=120)
 

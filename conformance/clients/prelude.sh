@@ -19,6 +19,9 @@ says() {
     got=$("$@") && [ "$got" = "$wanted" ]
 }
 
+# hierarchies: how many of cgroup v1 are mounted.
+hierarchies() { find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d | wc -l; }
+
 # status COMMAND...: run it and print its exit status on a line of its own.
 status() {
     local code=0

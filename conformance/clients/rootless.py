@@ -48,6 +48,8 @@ class Rootless(Podman):
         configure(place)
         runtime = place.made("runtime")
         os.chmod(runtime, 0o700)
+        # As users they have it in their home, whatever storage.conf says.
+        place.environment["STORAGE"] = place.path("home/.local/share/containers/storage")
         place.environment |= {"XDG_RUNTIME_DIR": runtime, "USER": "alice", "LOGNAME": "alice"}
         place.busybox()
         give(place.directory, ALICE)
