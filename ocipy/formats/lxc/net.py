@@ -45,6 +45,8 @@ def load(draft: Draft) -> None:
             link = _needed(one, "link", kind)
             device = {"name": one["name"][-1].value} if "name" in one else {}
             draft.set(f"/linux/netDevices/{escaped(link)}", device, kind)
+            if not _up(one):
+                draft.changed(kind, f"{link} is brought up, as OCI has it")
         elif made := _network(draft, one, kind, len(found)):
             found.append((made, one))
     settings = network.Settings(networks=tuple(made for made, _ in found))

@@ -35,7 +35,9 @@ def dump(paper: Paper) -> None:
             )
     for link, device in (paper.take("/linux/netDevices") or {}).items():
         at, start = f"/linux/netDevices/{escaped(link)}", f"lxc.net.{index}."
-        for key, value in (("type", "phys"), ("link", link), ("name", device.get("name"))):
+        # A device that OCI hands over is brought up.
+        said = (("type", "phys"), ("link", link), ("name", device.get("name")), ("flags", "up"))
+        for key, value in said:
             if value:
                 paper.put(start + key, value, at)
         index += 1
