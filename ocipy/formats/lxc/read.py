@@ -149,6 +149,8 @@ def text_of(path: str, name: str, cause: Entry | None) -> str:
         content = oci.read(os.path.dirname(path) or ".", os.path.basename(path))
     except ConfigError as error:
         message = error.problems[0].message
+        if path not in message:
+            message = f"{path}: {message}"
         if cause is not None:
             raise cause.problem(message, "unreadable") from None
         raise ConfigError(Problem("", message, "unreadable"), name) from None

@@ -41,6 +41,15 @@ def test_a_fault_in_an_included_file_says_where(tmp_path):
     assert str(caught.value) == f"{tmp_path}/common:3: lxc.bogus: is no key of LXC"
 
 
+@pytest.mark.parametrize("key", ["include", "mount.fstab", "seccomp.profile"])
+def test_a_file_that_can_not_be_read_is_named(tmp_path, key):
+    (tmp_path / "d.conf").mkdir()
+    for name, why in (("none", "not found"), ("d.conf", "is not a regular file but a directory")):
+        if (key, name) != ("include", "d.conf"):
+            with pytest.raises(ConfigError, match=rf"^config:2: lxc\.{key}: {tmp_path}/{name}:? {why}"):
+                made.data(tmp_path, f"lxc.{key} = {tmp_path}/{name}")
+
+
 @pytest.mark.parametrize("length", [1, 3])
 def test_a_circle_of_includes_is_an_error(tmp_path, length):
     files = [tmp_path / f"part{number}" for number in range(length)]

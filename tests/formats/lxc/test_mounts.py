@@ -54,6 +54,12 @@ def test_storage_of_no_type_is_an_error(tmp_path):
         made.data(tmp_path, "lxc.rootfs.path = nfs:/x")
 
 
+@pytest.mark.parametrize("text", ["root", "dir:root", "dir:"])
+def test_a_root_is_absolute(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"^config:1: lxc\.rootfs\.path: .* is not absolute$"):
+        made.data(tmp_path, f"lxc.rootfs.path = {text}")
+
+
 @pytest.mark.parametrize("name", ["overlay", "overlayfs"])
 def test_an_overlay_is_mounted_at_the_root(tmp_path, name):
     for part in ("a", "b", "top/delta", "top/work"):
