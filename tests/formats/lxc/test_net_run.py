@@ -1,4 +1,4 @@
-"""A network under LXC and under ocipy, also of what the configuration was turned into, and of that turned back."""
+"""A network under LXC and under ocipy, also of what a configuration was turned into, there and back."""
 
 import re
 
@@ -19,7 +19,7 @@ LINES = (
     )),
     *(f"lxc.net.1.{line}" for line in ("type = phys", "link = spare0", "name = moved0", "flags = up")),
 )  # fmt: skip
-#: Without what the kernel gives a device by itself.  Nobody is asked by IPv6: LXC's address is tentative at first.
+#: Without what the kernel gives a device by itself.  IPv6 is not tried: LXC's address is tentative at first.
 LOOK = r"""
 cd /sys/class/net
 for name in lan0 moved0; do
