@@ -131,7 +131,9 @@ void op_FSMOUNT(struct context *context, const union argument *argument)
 
 /* The old root ends up on top of the new one, without a directory for it.  It becomes a slave before it is
  * unmounted, or the unmounting would spread to the host where its mounts are shared; by its own descriptor,
- * because "." is the new root here for every call but umount2(2). */
+ * because "." is the new root here for every call but umount2(2).  That one takes off what lies on "." first:
+ * where the container's root is "/" and another mount covers it, that is the root's own mount, and the host's
+ * would stay above the container's, where setns(2) leads.  What is gone is of no namespace, and can't be set. */
 void op_PIVOT(struct context *context, const union argument *argument)
 {
     int old_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -146,8 +148,10 @@ void op_PIVOT(struct context *context, const union argument *argument)
         fail(context, errno, "mount_setattr(\"\", AT_RECURSIVE, propagation=MS_SLAVE) of the old root");
     if (fchdir(old_fd) < 0)
         fail(context, errno, "fchdir() to the old root");
-    if (syscall(SYS_umount2, ".", MNT_DETACH) < 0)
-        fail(context, errno, "umount2(\".\", MNT_DETACH) of the old root");
+    do {
+        if (syscall(SYS_umount2, ".", MNT_DETACH) < 0)
+            fail(context, errno, "umount2(\".\", MNT_DETACH) of the old root");
+    } while (set_propagation(old_fd, "", AT_EMPTY_PATH, MS_SLAVE) == 0);
     if (chdir("/") < 0)
         fail(context, errno, "chdir(\"/\")");
     close(old_fd);

@@ -75,6 +75,17 @@ def test_an_overlay_keeps_what_is_written_apart(ocipy, place):
     assert not (place / "root" / "written").exists()
 
 
+def test_of_the_host_s_root_below_an_overlay_nothing_is_left(ocipy, place):
+    """It stayed above the container's root, where setns(2) leads: exec was on the host."""
+    for name in ("delta", "work"):
+        (place / "top" / name).mkdir(parents=True)
+    lines = [f"lxc.rootfs.path = overlay:/:{place}/top/delta", "lxc.execute.cmd = /bin/sleep 60"]
+    made.configure(place, f"lxc.cgroup.dir.container = {place.name}", "lxc.mount.auto = proc:rw", *lines)
+    ocipy("run", "-d", f"{place}/")
+    inside = ocipy("exec", place.name, "cat", "/proc/self/mountinfo").stdout.splitlines()
+    assert [line.split()[4] for line in inside] == ["/", "/dev", "/proc"]
+
+
 def test_a_root_can_be_mapped_to_the_container_s_ids(ocipy, place):
     lines = [
         "lxc.idmap = u 0 100000 65536", "lxc.idmap = g 0 100000 65536",
