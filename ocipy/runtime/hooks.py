@@ -31,7 +31,7 @@ from ocipy.spec import jsontext
 TAIL = 4096  # bytes of a failing hook's output that its error may show
 # prestart is the hook of version 1.0, where it ran on a container that create had finished, and it comes
 # after step 2 of the lifecycle, which is where `created` begins; runc says creating here, crun created.
-_STATUS = {
+STATUS = {
     "prestart": "created",
     "createRuntime": "creating",
     "createContainer": "creating",
@@ -128,7 +128,7 @@ def run(container, kind, listed, execution=None):
     listed:    as config.json has them
     execution: of the container's making, while it is made
     """
-    state = container._state_for_hooks(_STATUS[kind])
+    state = container._state_for_hooks(STATUS[kind])
     if kind == "createContainer":
         # In the root, as runc has it: what a hook is to change lies there.
         directory = container._document["rootfs"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ocipy.runtime.hooks import STATUS
 from ocipy.spec.network import KEYS, SHARED
 from tests.conftest import TREE
 
@@ -101,9 +102,10 @@ def test_an_etc_that_can_not_be_written_is_told(box, driver):
     assert "Read-only file system" in box.run(status=1)
 
 
-def test_every_kind_of_hook_is_in_the_table():
-    rows = re.findall(r"^\| `(\w+)` \|", HOOKS, re.MULTILINE)
-    assert rows == ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+def test_every_kind_of_hook_is_in_the_table_with_its_status():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(\w+)`, [^|]*\|[^|]*\|$", HOOKS, re.MULTILINE)
+    assert dict(rows) == STATUS
+    assert [kind for kind, _ in rows] == list(STATUS)
 
 
 def test_every_setting_is_in_the_table():
