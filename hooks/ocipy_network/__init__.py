@@ -6,6 +6,7 @@
     firewall      the rules that follow from all claims                                  pure
     store         where claims lie; the lock
     holders       who holds a claim, and is it alive
+    names         is there a device of a name?
     links         devices, addresses and routes: rtnetlink, by pyroute2
     nft           the rules in the kernel: nfnetlink
     pins          devices of the host that are lent

@@ -19,6 +19,7 @@ import os
 from ocipy.errors import OcipyError
 from ocipy_network import files, firewall, holders, pins, pool
 from ocipy_network.claims import Claim
+from ocipy_network.names import Names
 from ocipy_network.store import DIRECTORY, Store
 
 FORWARDING = {"ipv4": "net/ipv4/ip_forward", "ipv6": "net/ipv6/conf/all/forwarding"}
@@ -74,12 +75,13 @@ class Work:
     def __init__(self, store):
         self.store = store
         self.claims, self.bridges = store.read("claims"), store.read("bridges")
-        self._links = None
+        self.names, self._links = Names(), None
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.names.close()
         if self._links:
             self._links.close()
 
@@ -107,9 +109,7 @@ class Work:
         self.store.write("claims", key, claim)
 
     def _attachments(self, key, settings):
-        from ocipy_network import links
-
-        host = pool.Host(self.links.devices(), self.links.routes(), links.has_ipv6(), machine_id())
+        host = self._host(settings.networks)
         for network in settings.networks:
             if network.mode == "bridge":
                 found = pool.bridge(network, self.bridges, host)
@@ -117,6 +117,17 @@ class Work:
                     self.store.write("bridges", found.name, found)
                 self.bridges[found.name] = found
         return pool.attach(settings, bytes.fromhex(key), self.bridges, self.claims.values(), host)
+
+    def _host(self, networks):
+        """What the host has of these networks.  Most often there is nothing to ask: the bridge is ours."""
+        from ocipy_network import links
+
+        ours = {name for name, bridge in self.bridges.items() if bridge.made}
+        devices = {one.link: self.links.device(one.link) for one in networks if one.link not in ours}
+        found = {name: device for name, device in devices.items() if device}
+        new = [one for one in networks if one.mode == "bridge" and one.link not in {*ours, *found}]
+        versions = (4, 6) if any(one.ipv6.range for one in new) else (4,) if new else ()
+        return pool.Host(found, self.links.routes(versions), links.has_ipv6(), machine_id(), self.names.index)
 
     def _joined(self, target, pid):
         """The id of who has the networks of a container that is joined, which may have joined it itself.
@@ -201,7 +212,8 @@ class Work:
     def _undo(self, key, claim):
         for place, attachment in enumerate(claim.attachments):
             if attachment.mode == "bridge":
-                self.links.remove(attachment.host)
+                if self.names.index(attachment.host):
+                    self.links.remove(attachment.host)
             elif attachment.mode == "host-device":
                 pins.give_back(self.store.pin(f"{key}-{place}"), attachment, self.links)
         with contextlib.suppress(firewall.NoFirewall):
@@ -232,7 +244,7 @@ class Work:
         for name, bridge in list(self.bridges.items()):
             if name in used:
                 continue
-            device = self.links.devices().get(name) if bridge.made else None
+            device = self.links.device(name) if bridge.made and self.names.index(name) else None
             ours = device and (device.kind, device.mac) == ("bridge", bridge.mac)
             if ours and not self.links.ports(device.index):
                 self.links.remove(name)

@@ -17,10 +17,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 from ocipy.linux import const
 from ocipy.linux.syscalls import failed, setns
 from ocipy_network.claims import Device
+from ocipy_network.names import Names
 
 IFA_F_PERMANENT, IFA_F_NODAD = 0x80, 0x02
 IFF_UP = 1
-INET, INET6 = 2, 10
+FAMILY = {4: 2, 6: 10}  # AF_INET, AF_INET6
 RT_SCOPE_UNIVERSE = 0
 #: What a kernel says to an attribute that it does not know, or can't have there.
 CAN_NOT = (errno.EINVAL, errno.EOPNOTSUPP)
@@ -31,8 +32,11 @@ class Links:
 
     def __init__(self):
         self.ip = IPRoute()
+        self.names = Names()
+        self.index = self.names.index
 
     def close(self):
+        self.names.close()
         self.ip.close()
 
     @staticmethod
@@ -48,42 +52,38 @@ class Links:
 
     # ------------------------------------------------------------ what is there
 
-    def devices(self):
-        """{name: Device}"""
-        addresses = {}
-        for one in self.ip.get_addr():
+    def device(self, name):
+        """The `Device` of a name, None if there is none."""
+        index = self.index(name)
+        try:
+            (link,) = self.ip.link("get", index=index) if index else (None,)
+        except NetlinkError as error:
+            if error.code != errno.ENODEV:
+                raise failed(error.code, "rtnetlink", f"look at {name}") from None
+            return None
+        if link is None:
+            return None
+        info = link.get_attr("IFLA_LINKINFO")
+        return Device(
+            index,
+            (info.get_attr("IFLA_INFO_KIND") or "") if info else "",
+            link.get_attr("IFLA_ADDRESS") or "",
+            link.get_attr("IFLA_MTU") or 0,
+            bool(link["flags"] & IFF_UP),
+            tuple(self._addresses(index)),
+        )
+
+    def _addresses(self, index):
+        for one in self.ip.get_addr(index=index):
             flags = one.get_attr("IFA_FLAGS") or one["flags"]
             if flags & IFA_F_PERMANENT and one["scope"] == RT_SCOPE_UNIVERSE:
                 text = one.get_attr("IFA_LOCAL") or one.get_attr("IFA_ADDRESS")
-                addresses.setdefault(one["index"], []).append(f"{text}/{one['prefixlen']}")
-        found = {}
-        for link in self.ip.get_links():
-            info = link.get_attr("IFLA_LINKINFO")
-            found[link.get_attr("IFLA_IFNAME")] = Device(
-                link["index"],
-                (info.get_attr("IFLA_INFO_KIND") or "") if info else "",
-                link.get_attr("IFLA_ADDRESS") or "",
-                link.get_attr("IFLA_MTU") or 0,
-                bool(link["flags"] & IFF_UP),
-                tuple(addresses.get(link["index"], ())),
-            )
-        return found
+                yield f"{text}/{one['prefixlen']}"
 
-    def index(self, name):
-        """Of a device, None if there is none."""
-        try:
-            return self.ip.get_links(ifname=name)[0]["index"]
-        except NetlinkError as error:
-            if error.code != errno.ENODEV:
-                raise failed(error.code, "rtnetlink", f"look for {name}") from None
-        except IndexError:
-            pass
-        return None
-
-    def routes(self):
-        """The networks that are routed anywhere, but for default routes."""
+    def routes(self, versions):
+        """The networks of these versions of IP that are routed anywhere, but for default routes."""
         found = set()
-        for route in (*self.ip.get_routes(family=INET), *self.ip.get_routes(family=INET6)):
+        for route in (one for version in versions for one in self.ip.get_routes(family=FAMILY[version])):
             text = route.get_attr("RTA_DST")
             if text and route["dst_len"]:
                 found.add(ipaddress.ip_network(f"{text}/{route['dst_len']}", strict=False))
@@ -157,13 +157,13 @@ class Links:
 
     def has(self, name, device):
         """Is a device still here, one of that number and address?"""
-        found = self.devices().get(name)
+        found = self.device(name)
         return found is not None and (found.index, found.mac) == (device.index, device.mac)
 
     def restore(self, attachment):
         """Give a device that came back what it had, unless its name is another's by now."""
         name, was = attachment.link, attachment.was
-        found = self.devices().get(name)
+        found = self.device(name)
         if found is None or found.mac not in (was.mac, attachment.mac):
             return
         changes = {} if found.mac == was.mac else {"address": was.mac}
@@ -198,7 +198,7 @@ class Links:
         for gateway in attachment.gateways:
             if ":" in gateway and not ipv6:
                 continue
-            family = INET6 if ":" in gateway else INET
+            family = FAMILY[6 if ":" in gateway else 4]
             self._do(
                 f"route by {gateway}",
                 self.ip.route, "add", family=family, dst="default", gateway=gateway, oif=index,

@@ -23,14 +23,15 @@ IPV6_MTU = 1280  # at least: RFC 8200, section 5
 class Host:
     """What the host has, as far as it matters here.
 
-    devices: {name: Device}
+    devices: {name: Device} of those that are asked for
     routes:  networks that it reaches by some device
     ipv6:    has it IPv6?
     machine: bytes that no other machine has
+    has:     is there a device of a name?
     """
 
-    def __init__(self, devices, routes, ipv6=True, machine=b""):
-        self.devices, self.routes, self.ipv6, self.machine = devices, routes, ipv6, machine
+    def __init__(self, devices, routes, ipv6=True, machine=b"", has=lambda name: False):
+        self.devices, self.routes, self.ipv6, self.machine, self.has = devices, routes, ipv6, machine, has
 
 
 def digest(*texts):
@@ -240,12 +241,12 @@ class _Chooser:
 
     def _veth(self, key, place):
         """15 characters that no device has, nor any claim."""
-        taken = {one.host for claim in self.claims for one in claim.attachments} | set(self.host.devices)
+        taken = {one.host for claim in self.claims for one in claim.attachments}
         attempt = 0
         while True:
             raw = hashlib.sha256(key + bytes([place]) + attempt.to_bytes(4, "big")).digest()
             name = "voc" + base64.b32encode(raw).decode().lower()[:12]
-            if name not in taken:
+            if name not in taken and not self.host.has(name):
                 return name
             attempt += 1
 

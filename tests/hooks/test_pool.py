@@ -18,7 +18,8 @@ BR0 = Device(3, "bridge", "02:00:00:00:00:03", 9000, True, ("10.9.0.254/24",))
 
 
 def host(routes=(), **devices):
-    return Host({"eth0": ETH0, **devices}, [ipaddress.ip_network(text) for text in routes], True, b"machine")
+    found = {"eth0": ETH0, **devices}
+    return Host(found, [ipaddress.ip_network(text) for text in routes], True, b"machine", found.__contains__)
 
 
 def claim(*attachments, id="other"):

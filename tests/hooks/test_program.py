@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -11,13 +12,9 @@ import pytest
 
 from tests.conftest import TREE, need
 from tests.hooks.world import HOOK, PATHS
+from tests.kernel.box import until
 
 STATE = {"ociVersion": "1.2.0", "id": "web", "status": "stopped", "pid": 0, "bundle": "/nowhere"}
-
-
-def call(tmp_path, *words, state="", program=(HOOK,)):
-    words = [*program, f"state={tmp_path / 'claims'}", *words]
-    return subprocess.run(words, input=state, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_it_says_what_it_is_for():
@@ -87,19 +84,35 @@ def test_annotations_may_be_left_out_of_account(world, creating):
     assert world.left() == []
 
 
+def bare(world, state, *words, status=0):
+    """Call the hook with a Python that has no packages."""
+    script = f"import sys; sys.path[:0] = {PATHS!r}; from ocipy_network.__main__ import run; run()"
+    python = os.path.realpath(sys.executable)
+    words = (python, "-ISB", "-c", script, f"state={world.claims}", *words)
+    return world.run(*words, input=json.dumps(state), status=status)
+
+
 @pytest.mark.kernel
 def test_without_pyroute2_it_says_what_is_missing(world, creating):
     """`none` needs nothing of it."""
-    script = f"import sys; sys.path[:0] = {PATHS!r}; from ocipy_network.__main__ import run; run()"
-    bare = (os.path.realpath(sys.executable), "-ISB", "-c", script)
-    for words, status in ((["mode=bridge"], 1), (["mode=none"], 0)):
-        said = world.run(*bare, f"state={world.claims}", *words, input=json.dumps(creating), status=status)
-        assert said == (
-            "ocipy-hook-network: needs pyroute2, which is not installed: pip install 'ocipy[network]'\n"
-            if status
-            else ""
-        )
-    world.run(*bare, f"state={world.claims}", input=json.dumps({**creating, "status": "stopped"}))
+    missing = "ocipy-hook-network: needs pyroute2, which is not installed: pip install 'ocipy[network]'\n"
+    assert bare(world, creating, "mode=bridge", status=1) == missing
+    bare(world, creating, "mode=none")
+    bare(world, {**creating, "status": "stopped"})
+    assert world.left() == []
+
+
+@pytest.mark.kernel
+def test_who_leaves_others_on_the_bridge_goes_without_the_import(world, creating):
+    """The kernel has removed the veth pair by then: it went with the container's namespace."""
+    other = world.container(mode="bridge").start()
+    ours = set(world.links())
+    world.hook(creating, "mode=bridge", "publish=80:80")
+    os.kill(creating["pid"], signal.SIGKILL)
+    until(lambda: set(world.links()) == ours)
+    bare(world, {**creating, "status": "stopped"})
+    assert "dport 80" not in world.rules()
+    other.delete("--force")
     assert world.left() == []
 
 
