@@ -4,7 +4,7 @@ import ctypes.util
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from ocipy.errors import ConfigError
@@ -216,7 +216,10 @@ def test_where_libseccomp_decides_the_program_answers_as_its_own(libseccomp, dat
     document = data.draw(overlapping())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seccomp, "rewrite", lambda program, decisions: program)
-        theirs = compiled(document)
+        try:
+            theirs = compiled(document)
+        except ConfigError:  # it takes no two rules of x86's socket(2), say
+            reject()
     ours = compiled(document)
     tokens = {name: libseccomp.arch(name) for name in ("x86_64", *OTHERS)}
     spoken_of = [
