@@ -129,6 +129,7 @@ class Runtime:
 
         Beside the options of `create`:
 
+        timeout:      seconds after which it is killed, and TimedOut raised
         detach:       return 0 once it runs
         keep:         leave the stopped container there
         signals:      take and forward this process's signals meanwhile, as a command does (main thread only)

@@ -34,8 +34,7 @@ def run(
     signals: forward those of the runtime to it, as a command does
     capture: `Capture` of its standard streams
     """
-    if detach and timeout is not None:
-        raise UsageError("a process that nobody waits for has no timeout")
+    process.require_waiting(detach, timeout)
     from ocipy.runtime import streams
     from ocipy.runtime.foreground import Foreground
 

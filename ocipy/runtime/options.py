@@ -37,6 +37,7 @@ class RunOptions(CreateOptions, total=False):
     """Of `Runtime.run`."""
 
     detach: bool
+    timeout: float | None
     keep: bool
     no_subreaper: bool
     signals: bool

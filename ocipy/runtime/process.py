@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 
-from ocipy.errors import ContainerError
+from ocipy.errors import ContainerError, UsageError
 from ocipy.linux import const, os
 from ocipy.linux.syscalls import pidfd_open, pidfd_send_signal
 
@@ -76,6 +76,11 @@ def wait_gone(pidfd, seconds):
         if left(until) == 0:
             return False
     return True
+
+
+def require_waiting(detach, timeout):
+    if detach and timeout is not None:
+        raise UsageError("a process that nobody waits for has no timeout")
 
 
 def deadline(seconds):

@@ -6,8 +6,20 @@ from ocipy.runtime import create, process, start
 from ocipy.runtime.container import KILLED
 
 
-def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, signals=False, **options):
+def run(
+    runtime,
+    bundle,
+    id,
+    *,
+    detach=False,
+    timeout=None,
+    keep=False,
+    no_subreaper=False,
+    signals=False,
+    **options,
+):
     """Run a container to its end; see `Runtime.run`."""
+    process.require_waiting(detach, timeout)
     if detach:
         container = create.create(runtime, bundle, id, **options)
         try:
@@ -24,7 +36,7 @@ def run(runtime, bundle, id, *, detach=False, keep=False, no_subreaper=False, si
         try:
             foreground.take_eye(container.watch())
             foreground.take_relay(start.start(container))
-            status = process.exit_status(foreground.wait(container._document["pid"]))
+            status = process.exit_status(foreground.wait(container._document["pid"], timeout))
             if status == KILLED:
                 container.warn_of_memory()
         finally:

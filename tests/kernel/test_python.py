@@ -189,6 +189,16 @@ def test_a_process_that_takes_too_long_is_killed(container):
     assert (len(container.processes()), children()) == (1, before)
 
 
+def test_a_container_that_takes_too_long_is_gone(runtime, box):
+    box.process["args"] = ["sleep", "1000"]
+    before = children()
+    with pytest.raises(ocipy.TimedOut):
+        runtime.run(box.write(), box.id, timeout=0.05)
+    assert (runtime.list(), children()) == ([], before)
+    with pytest.raises(ocipy.UsageError, match="nobody waits for"):
+        runtime.run(box.bundle, box.id, timeout=1, detach=True)
+
+
 def test_a_process_that_is_waited_for_by_who_is_interrupted_is_killed(container, interrupted):
     with interrupted("Foreground._serve"):
         container.exec(["sleep", "1000"])
