@@ -85,7 +85,10 @@ def size(text, what):
     67108864
     """
     shift = {"k": 10, "m": 20, "g": 30, "t": 40}.get(text[-1:].lower(), 0)
-    return integer(text[:-1] if shift else text, what, limit=2**63 >> shift) << shift
+    try:
+        return integer(text[:-1] if shift else text, what, limit=2**63 >> shift) << shift
+    except UsageError:
+        raise UsageError(f'invalid value "{text}" for {what}: not a size such as 64m') from None
 
 
 def quota(text):
