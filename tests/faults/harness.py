@@ -29,7 +29,7 @@ _BEGUN = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
 _CLEAR = re.compile(
     r"^ocipy: (?:(?:create|exec) \S+: .*(?:[a-z0-9_]\(.*|\"[^\"]+\"): E[A-Z0-9]{2,}: "
     r"|(?:create|exec) \S+: .*init ended unexpectedly"
-    r"|create \S+: createContainer hook \S+ \(config.json \S+\): "
+    r"|create \S+: createContainer hook \S+ \(config\.json \S+\): "
     r"(?:exec: \"\S+\": [a-z]|exit status |killed by )"
     r"|create: bundle \S+: E[A-Z0-9]{2,}: "
     r"|config\.json: (?:open|read) \S+: )"
@@ -38,7 +38,7 @@ _MUTED = re.compile(r"write\(2, .*\(INJECTED\)")
 
 
 def victim(directory):
-    """A bundle that takes more calls than most: for a filter that is loaded at create, a hook, a sysctl."""
+    """A bundle that takes more calls than most: a filter while it is made, a hook, a sysctl."""
     return bundle(
         directory,
         ("sleep", "1000"),
