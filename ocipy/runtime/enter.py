@@ -11,10 +11,21 @@ from ocipy.plan.facts import Options
 from ocipy.runtime import host, process
 
 
-def differing(pid, proc):
-    """The types of namespaces that a process has and the runtime has not, in the order of the tables."""
+def kinds_of(config):
+    """The types of namespaces that a container has, by its configuration.
+
+    Its first process may have made more since then: in a user namespace of its own it would say what an exec
+    may do, and whether that keeps the caller's groups.
+    """
+    return {each["type"] for each in (config.get("linux") or {}).get("namespaces") or ()}
+
+
+def differing(pid, proc, kinds):
+    """Those types of namespaces that a process has and the runtime has not, in the order of the tables."""
     types = []
     for kind, name in naming.NAMESPACE_FILES.items():
+        if kind not in kinds:
+            continue
         try:
             theirs = os.stat(f"{pid}/ns/{name}", dir_fd=proc)
             ours = os.stat(f"self/ns/{name}", dir_fd=proc)
@@ -25,17 +36,18 @@ def differing(pid, proc):
     return tuple(types)
 
 
-def entry_of(pidfd, pid, proc, entered=True, directory=""):
+def entry_of(pidfd, pid, proc, kinds, entered=True, directory=""):
     """(steps, descriptors) by which a new init enters the namespaces of a process, and its root.
 
     pidfd:     of the process; among the descriptors it is the same one
+    kinds:     of namespaces, see `kinds_of`
     proc:      descriptor of the host's /proc
     entered:   has the process entered its root yet?
     directory: to begin in
 
     The descriptor "root", if there is one, is new.
     """
-    types = differing(pid, proc)
+    types = differing(pid, proc, kinds)
     fds = {"container": pidfd}
     # Joining a mount namespace leads to its root; without one, the container's root is but a chroot.
     chroot = entered and "mount" not in types
@@ -70,6 +82,12 @@ def setgroups_denied(pid, proc):
         os.close(fd)
 
 
+def denies_groups(container, proc):
+    """Is setgroups(2) denied where a process of the container will be?"""
+    inside = "user" in kinds_of(container.config)
+    return setgroups_denied(container._document["pid"] if inside else "self", proc)
+
+
 def held(container):
     """A new pidfd of the container's first process.  Raises ContainerError when it has ended."""
     pidfd = container._hold()
@@ -86,5 +104,5 @@ def options_of(container, env=()):
 
 def context_of(container, asked, proc):
     """What identity steps need to know, for a process beside the container's first."""
-    denied = setgroups_denied(container._document["pid"], proc)
+    denied = denies_groups(container, proc)
     return exec_context(container.config, asked, options_of(container), host.facts(), denied)

@@ -86,9 +86,9 @@ def _execute(container, asked, inherited, cgroup, given):
     root = notified = None
     try:
         pid, proc = container._document["pid"], execution.fds["proc"]
-        entry, fds = enter.entry_of(pidfd, pid, proc)
+        entry, fds = enter.entry_of(pidfd, pid, proc, enter.kinds_of(container.config))
         root = execution.fds["root"] = fds.get("root")
-        denied, facts = enter.setgroups_denied(pid, proc), host.facts()
+        denied, facts = enter.denies_groups(container, proc), host.facts()
 
         def plan(env):
             made = compile_exec(

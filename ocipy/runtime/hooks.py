@@ -90,7 +90,8 @@ class Inside(Place):
     def enter(self):
         from ocipy.runtime import enter
 
-        entry, fds = enter.entry_of(self.pidfd, self.pid, self.proc, self.entered, self.directory)
+        kinds = enter.kinds_of(self.container.config)
+        entry, fds = enter.entry_of(self.pidfd, self.pid, self.proc, kinds, self.entered, self.directory)
         return (*self.first, *entry), {**fds, "container": os.dup(self.pidfd)}
 
     first = ()

@@ -281,25 +281,23 @@ class Entry:
     # ------------------------------------------------------------ the end
 
     def require_ours(self):
-        """Raises ContainerError when the directory is not one that we have made, or there is more in it."""
-        try:
-            directory = os.open(self.path, _DIRECTORY)
-        except FileNotFoundError:
-            return
-        except NotADirectoryError:
-            raise ContainerError(f"{self.path} is not a directory of ocipy's") from None
-        try:
-            strange = [name for name in os.listdir(directory) if name.removeprefix(".") not in FILES]
-        finally:
-            os.close(directory)
+        """Raises ContainerError when there is something that is no directory of ours."""
+        if os.path.lexists(self.path) and not self.exists():
+            raise ContainerError(f"{self.path} is not a directory of ocipy's")
+        self.names()
+
+    def names(self):
+        """What is in the directory.  Raises ContainerError when there is more than we make."""
+        names = _listdir(self.path)
+        strange = [name for name in names if name.removeprefix(".") not in FILES]
         if strange:
             raise ContainerError(f"{self.path}/{min(strange)} is not ocipy's: nothing there is removed")
+        return names
 
     def remove(self):
         """Remove the directory and all in it, the lock last: until then others wait for it."""
         while True:
-            self.require_ours()
-            for name in sorted(_listdir(self.path), key=lambda name: name == "lock"):
+            for name in sorted(self.names(), key=lambda name: name == "lock"):
                 path = f"{self.path}/{name}"
                 if os.path.isdir(path) and not os.path.islink(path):
                     for inner in _listdir(path):

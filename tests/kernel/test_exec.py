@@ -230,6 +230,16 @@ def test_groups_in_a_user_namespace_that_denies_them_are_refused(box):
     )
 
 
+def test_a_user_namespace_that_the_program_has_made_is_not_entered(box):
+    """There its own word would count: nobody could be executed, or would keep the caller's groups."""
+    box.capabilities("CAP_SETFCAP", "CAP_SETGID")
+    box.start("unshare", "--map-root-user", "sleep", "1000")
+    until(lambda: box.proc("comm") == "sleep\n")
+    assert box.proc("setgroups") == "deny\n"
+    said = box.exec("sh", "-c", "id -G; readlink /proc/self/ns/user", flags=("-g", "5"), extra_groups=[4242])
+    assert said.split() == ["0", "5", os.readlink("/proc/self/ns/user")]
+
+
 @pytest.mark.parametrize(("initial", "final"), [(None, "0"), ("0", None), ("0-1", "0"), ("0", "0-1")])
 def test_processors_are_as_asked(sleeper, initial, final):
     need(os.cpu_count() > 1, "has one processor", kernel=True)
