@@ -182,13 +182,15 @@ def below(directory: str) -> Iterator[tuple[int, str]]:
     A container that may make cgroups can nest them deeper than a path can say (PATH_MAX), and than Python
     calls itself, so they are walked one at a time.  None can be moved into another one: ".." leads back.
     """
+    left = [_children(directory)]
+    if not left[0]:
+        return  # as nearly always
     try:
         fd = os.open(directory, DIRECTORY)
     except FileNotFoundError:
         return
     try:
         trail: list[str] = []
-        left = [_children(fd)]
         while trail or left[-1]:
             name = left[-1].pop() if left[-1] else ".."
             try:
@@ -209,10 +211,10 @@ def below(directory: str) -> Iterator[tuple[int, str]]:
         os.close(fd)
 
 
-def _children(fd: int) -> list[str]:
+def _children(directory: str | int) -> list[str]:
     """The names of the cgroups right below one; [] when it is gone."""
     try:
-        with os.scandir(fd) as entries:
+        with os.scandir(directory) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
