@@ -269,6 +269,22 @@ def test_processor_time_is_written_so(cpu, v1, v2):
     assert pairs({"cpu": cpu}, V2) == [f"cpu.{line}" for line in v2]
 
 
+def test_on_v2_an_update_of_what_only_v1_has_is_refused():
+    for memory in ({"swappiness": 0}, {"disableOOMKiller": True}, {"kernel": 1}):
+        (name,) = memory
+        assert pairs({"memory": memory}, V2) == []
+        assert problems({"memory": memory}, V2, update=True) == [(f"/memory/{name}", "no-effect")]
+    unset = {"swappiness": 2**64 - 1, "disableOOMKiller": False, "kernel": 0}
+    assert pairs({"memory": unset}, V2, update=True) == []
+
+
+def test_an_update_may_enable_the_oom_killer_again():
+    file = "memory.oom_control"
+    assert pairs({"memory": {"disableOOMKiller": True}}, V1) == [f"{file} = 1"]
+    assert pairs({"memory": {"disableOOMKiller": False}}, V1) == []
+    assert pairs({"memory": {"disableOOMKiller": False}}, V1, update=True) == [f"{file} = 0"]
+
+
 def test_an_update_lifts_the_quota_first_so_that_period_and_burst_fit():
     cpu = {"quota": 20000, "period": 40000, "burst": 10000}
     assert pairs({"cpu": cpu}, V1, update=True) == [

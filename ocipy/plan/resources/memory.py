@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+UNSET_SWAPPINESS = (None, -1, 2**64 - 1)  # Go callers write their -1 unsigned
+
+
 def v1(memory: dict[str, Any], out: Out) -> None:
     """The writes for cgroup v1, where swap means memory and swap together, as in the spec."""
     limit, swap = _limits(memory, out)
@@ -37,10 +40,11 @@ def v1(memory: dict[str, Any], out: Out) -> None:
     if swappiness is not None:
         if 0 <= swappiness <= 100:
             out.write("memory", "memory.swappiness", swappiness, "/swappiness")
-        elif swappiness not in (-1, 2**64 - 1):  # Go callers write their -1 unsigned
+        elif swappiness not in UNSET_SWAPPINESS:
             out.problem("/swappiness", f"{swappiness} is not between 0 and 100", "swappiness-range")
-    if memory.get("disableOOMKiller"):
-        out.write("memory", "memory.oom_control", 1, "/disableOOMKiller")
+    disabled = memory.get("disableOOMKiller")
+    if disabled or (disabled is False and out.update):
+        out.write("memory", "memory.oom_control", int(disabled), "/disableOOMKiller")
     if memory.get("useHierarchy") is False:
         # Since Linux 5.11 (bef8620cd8e0 "mm: memcg: deprecate the non-hierarchical mode").
         out.ignored("/useHierarchy", "every memory cgroup is hierarchical")
@@ -59,7 +63,8 @@ def v2(memory: dict[str, Any], out: Out) -> None:
     if reservation and out.limit(reservation, "/reservation"):
         out.write("memory", "memory.low", unlimited(reservation), "/reservation")
     for name in ("kernel", "kernelTCP", "swappiness", "disableOOMKiller"):
-        if memory.get(name) and not (name == "swappiness" and memory[name] in (-1, 2**64 - 1)):
+        unset = UNSET_SWAPPINESS if name == "swappiness" else (None, 0)
+        if memory.get(name) not in unset:
             out.ignored(f"/{name}", "cgroup v2 has nothing like it")
 
 
