@@ -133,6 +133,36 @@ def share(directories: list[str]) -> None:
             continue  # no such attributes here, or it is gone again: who made it removes it, or nobody does
 
 
+#: On a container's cgroup: the directory of its state.
+OWNER = "user.ocipy.owner"
+
+
+def claim(directory: str, owner: str) -> str:
+    """Note whose a cgroup is; "" when that is done, else whose it is already, if there is such a path.
+
+    Of two callers the kernel lets one add an attribute.
+    """
+    mine = os.fsencode(owner)
+    try:
+        os.setxattr(directory, OWNER, mine, os.XATTR_CREATE)
+    except FileExistsError:
+        other = os.fsdecode(os.getxattr(directory, OWNER))
+        if other != owner and os.path.exists(other):
+            return other
+        os.setxattr(directory, OWNER, mine)
+    except OSError:
+        pass  # no such attributes here
+    return ""
+
+
+def disclaim(directory: str) -> None:
+    """Undo claim() on a directory that stays."""
+    try:
+        os.removexattr(directory, OWNER)
+    except OSError:
+        pass  # it had none, or is gone
+
+
 def unshare(directory: str) -> None:
     """Remove the directories above one that were there for those below, and have none any more."""
     while True:

@@ -42,6 +42,7 @@ class Manager:
     unit:     the name of the systemd unit that it is, "" for none
     placed:   is the first process in the cgroup without its own or its clone's doing?
     ends_when_empty: do its cgroups vanish with the last process?
+    owner:    the path that stands for who makes it: no other one's cgroup is made its own
     verdict:  what `ocipy.cgroups.oom` had to say of them while they were there
     """
 
@@ -49,6 +50,7 @@ class Manager:
     unit = ""
     placed = False
     ends_when_empty = False
+    owner = ""
     verdict = ""
 
     def __init__(self, paths: dict[str, str], made: Iterable[str] | None = None, rootless: bool = False):
@@ -120,20 +122,28 @@ class Manager:
 
         `needed`: controllers that steps will write to; v2 refuses a cgroup that can't have them.
 
-        Raises ContainerError for a cgroup that has processes or is frozen already.
+        Raises ContainerError for a cgroup that has processes or is frozen already, or is another container's.
         """
         made: list[str] = []
         try:
             self._make(made, needed)
+            self._made = tuple(made)
+            self._claim()
         except BaseException:
             files.unmake(made)
             self._paths, self._made = {}, ()
             raise
-        self._made = tuple(made)
 
     def _make(self, made: list[str], needed: Iterable[str]) -> None:
         """make(); what gets created is added to `made` at once."""
         raise NotImplementedError
+
+    def _claim(self) -> None:
+        """Its own end, and that of whoever has no processes in it yet, would be the end of all in it."""
+        main = self._main()
+        other = files.claim(main, self.owner) if main and self.owner else ""
+        if other:
+            raise ContainerError(f"container's cgroup is another container's: {main} is that of {other}")
 
     def remove(self) -> None:
         """Remove what make() created and every cgroup that the container made below it.
@@ -146,6 +156,8 @@ class Manager:
         for leaf in leaves:
             if leaf in mine:
                 files.remove(leaf, deadline)
+            else:
+                files.disclaim(leaf)
         files.unmake([directory for directory in self.made if directory not in leaves])
         for leaf in leaves:
             if leaf in mine:

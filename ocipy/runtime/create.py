@@ -176,6 +176,7 @@ class _Making:
         self.private["agent"] = self.agent
         self.execution = None
         self.entry = runtime.store.create(planned.options.id)
+        self.cgroup.owner = self.entry.path
         self.container = Container(runtime, self.entry, self.document)
 
     def __enter__(self):
