@@ -27,10 +27,15 @@ NAME, PATH = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 DEADLINE = 30.0  # seconds that a call, and a job, may take; as runc
 LOGIN_DEADLINE = 5.0
+#: How long systemd may take to execute itself anew (an upgrade has it do so), and how often to ask meanwhile.
+RESTART_DEADLINE = 5.0
+RESTART_NAP = 0.05
 
 #: What systemd says of a unit that it does not have, or not any more; and of one that it has already.
 NO_SUCH_UNIT = ("NoSuchUnit", "UnitNotLoaded")
 UNIT_EXISTS = "UnitExists"
+#: What the bus says in its place while it is away.
+RESTARTING = ("NoReply", "Disconnected", "ServiceUnknown", "NameHasNoOwner")
 JOB_FAILED = "JobFailed"  # ours, for a job that has not ended well
 
 
@@ -97,6 +102,8 @@ class Bus:
         except BusError as error:
             if error.name != UNIT_EXISTS:
                 raise
+            if f"/{unit}\n" in files.read(f"/proc/{pid}/cgroup"):
+                return  # systemd had started it before it went away, and was asked once more
             self._reset(unit)
             self._job("StartTransientUnit", *asked)
 
@@ -179,6 +186,16 @@ class Bus:
             raise BusError(f"systemd: {method} {arguments[0]}: the job ended as {ended[job]}", JOB_FAILED)
 
     def _call(self, method: str, signature: str, arguments: tuple[Any, ...], address: Any = None) -> Any:
+        deadline = time.monotonic() + RESTART_DEADLINE
+        while True:
+            try:
+                return self._ask(method, signature, arguments, address)
+            except BusError as error:
+                if error.name not in RESTARTING or time.monotonic() > deadline:
+                    raise
+            time.sleep(RESTART_NAP)  # noqa: TID251
+
+    def _ask(self, method: str, signature: str, arguments: tuple[Any, ...], address: Any) -> Any:
         message = self._jeepney.new_method_call(address or self._systemd, method, signature, arguments)
         try:
             reply = self._connection.send_and_get_reply(message, timeout=DEADLINE)
