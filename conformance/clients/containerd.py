@@ -49,7 +49,10 @@ class Containerd(Engine):
     name = "containerd"
     programs = ("containerd", "ctr", "containerd-shim-runc-v2")
     # Parents, which are /NAMESPACE where no case says otherwise.
-    keeps = (r"cgroup left behind: .*/(default|other|elsewhere)",)
+    keeps = (
+        r"cgroup left behind: .*/(default|other|elsewhere)",
+        r"process left behind: \d+ containerd --config .*",  # one case starts it again
+    )
     tidy = _TIDY
 
     def start(self, place):

@@ -25,6 +25,7 @@ class Docker(Engine):
         # Parents; runc leaves those that were made for it, ocipy does not.
         r"cgroup left behind: .*/(docker|docker/buildkit|someone|someone/else)",
         r"mount left behind: .*/netns/default .*",
+        r"process left behind: \d+ (dockerd|containerd|\S*/containerd) --config.*",  # one case starts them again
     )
     tidy = _TIDY
     features = {}
@@ -51,6 +52,7 @@ class Docker(Engine):
             "runtimes": {"under-test": {"path": place.runtime.path}},
             "default-runtime": "under-test",
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
+            "live-restore": True,
             **settings,
         }
         place.environment["DOCKER_HOST"] = settings["hosts"][0]

@@ -1,9 +1,11 @@
 """Where one engine runs with one runtime: private directories, daemons, scripts, all inside a sandbox."""
 
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 from conformance import sandbox, suite
@@ -68,6 +70,11 @@ class Place:
                 env=environment or self.environment,
                 start_new_session=True,
             )
+        # When it ends nothing stays of it, so that dockerd does not take a zombie for another one that runs.
+        threading.Thread(target=process.wait, daemon=True).start()
+        if not self.daemons:  # what `again` of prelude.sh starts again
+            self.environment["DAEMON"] = shlex.join(words)
+            self.write("daemon.pid", str(process.pid))
         self.daemons.append(process)
         said = self.script(f"eventually {ready}", seconds=seconds)
         if said.status or process.poll() is not None:

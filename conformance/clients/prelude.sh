@@ -19,6 +19,18 @@ says() {
     got=$("$@") && [ "$got" = "$wanted" ]
 }
 
+# again SIGNAL READY...: end the engine's first daemon by a signal, start it again, and wait until READY succeeds.
+again() {
+    local signal=$1 pid
+    pid=$(cat "$PLACE/daemon.pid")
+    shift
+    kill "-$signal" "$pid"
+    eventually eval "! test -e /proc/$pid"
+    setsid $DAEMON </dev/null >>"$PLACE/again.log" 2>&1 &
+    echo $! >"$PLACE/daemon.pid"
+    eventually "$@"
+}
+
 # hierarchies: how many of cgroup v1 are mounted.
 hierarchies() { find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d | wc -l; }
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """terminal.py [EXPECTED SENT]... -- COMMAND...: run a command on a terminal of 40 columns and 12 lines.
 
-Waits until EXPECTED is seen, then types SENT, pair by pair; both know the escapes of Python.  Prints all that
-the terminal showed, without carriage returns, and exits as the command does; 124 when nothing comes for 20 s.
+Waits until EXPECTED is seen, then types SENT, pair by pair; both know the escapes of Python.  A SENT that begins
+with "@30x100 " makes it 30 lines and 100 columns afterwards.  Prints all that the terminal showed, without
+carriage returns, and exits as the command does; 124 when nothing comes for 20 s.
 """
 
 import os
 import pty
+import re
 import select
 import signal
 import sys
@@ -28,9 +30,12 @@ def main(words):
     while True:
         if pairs and pairs[0] in shown[since:]:
             since = len(shown)
-            for byte in pairs[1]:  # podman knows its detach keys only when they come one by one
+            size = re.match(rb"@(\d+)x(\d+) ", pairs[1])
+            for byte in pairs[1][size.end() if size else 0 :]:  # podman knows its detach keys only when they come one by one
                 os.write(terminal, bytes([byte]))
                 time.sleep(0.005)
+            if size:
+                termios.tcsetwinsize(terminal, (int(size[1]), int(size[2])))
             del pairs[:2]
         if not select.select([terminal], [], [], SILENCE)[0]:
             os.kill(pid, signal.SIGKILL)
