@@ -25,7 +25,7 @@ class Docker(Engine):
         # Parents; runc leaves those that were made for it, ocipy does not.
         r"cgroup left behind: .*/(docker|docker/buildkit|someone|someone/else)",
         r"mount left behind: .*/netns/default .*",
-        r"process left behind: \d+ (dockerd|containerd|\S*/containerd) --config.*",  # one case starts them again
+        r"process left behind: \d+ (\S*/)?(dockerd|containerd) --config.*",  # one case starts them again
     )
     tidy = _TIDY
     features = {}

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """terminal.py [EXPECTED SENT]... -- COMMAND...: run a command on a terminal of 40 columns and 12 lines.
 
-Waits until EXPECTED is seen, then types SENT, pair by pair; both know the escapes of Python.  A SENT that begins
-with "@30x100 " makes it 30 lines and 100 columns afterwards.  Prints all that the terminal showed, without
+Waits until EXPECTED is seen, then types SENT, pair by pair; both know the escapes of Python.  After a SENT
+that begins with "@30x100 " it has 30 lines and 100 columns.  Prints all that the terminal showed, without
 carriage returns, and exits as the command does; 124 when nothing comes for 20 s.
 """
 
@@ -31,7 +31,8 @@ def main(words):
         if pairs and pairs[0] in shown[since:]:
             since = len(shown)
             size = re.match(rb"@(\d+)x(\d+) ", pairs[1])
-            for byte in pairs[1][size.end() if size else 0 :]:  # podman knows its detach keys only when they come one by one
+            typed = pairs[1][size.end() :] if size else pairs[1]
+            for byte in typed:  # podman knows its detach keys only when they come one by one
                 os.write(terminal, bytes([byte]))
                 time.sleep(0.005)
             if size:
