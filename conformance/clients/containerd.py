@@ -40,6 +40,12 @@ _FUNCTIONS = {
     # heard FILE...: an input that ends when there is something in each.  What a program says that ends before
     # ctr has opened the pipes of an exec is lost, on every runtime.
     "BASH_FUNC_heard%%": """() { local file; for file; do eventually test -s "$file"; done; }""",
+    # watch: write all events from now on into ./events.  ctr does not say when it is ready, but an event that
+    # is seen does.
+    "BASH_FUNC_watch%%": """() {
+        ctr events >events &
+        eventually eval 'ctr namespaces label default seen=$RANDOM && test -s events'
+    }""",
     # task ID STATUS: whether it is so
     "BASH_FUNC_task%%": """() { test "$(ctr task ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2"; }""",
 }

@@ -33,7 +33,7 @@ _ocipy_offer() {
         files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         directories) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
         containers) kind=$(command ocipy ${root:+--root "$root"} list --quiet 2>/dev/null) ;;
-        signals) kind=$(compgen -A signal -X '!SIG*') ;;
+        signals) kind=$(compgen -A signal -X '!SIG[!J]*') ;;
         verbs) kind="@VERBS@" ;;
         command) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -c -- "$current") ;;
         text) return ;;
