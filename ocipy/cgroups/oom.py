@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 POLLIN, POLLPRI = 1, 2
 #: In the words of an error, what may be the OOM killer's work, or the limit's.
 SIGNS = ("ended unexpectedly", "killed by signal 9", "cannot allocate memory")
+GUESS = " (out of memory?)"  # at the end of such words, where a verdict takes its place
 # (limit, peak) of v1 for memory alone and with swap
 V1_LIMITS = (
     ("memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.failcnt"),
@@ -53,7 +54,7 @@ def explain(error: Exception, manager: Manager, new: bool = False) -> Exception:
     if not text:
         return error
     if isinstance(error, OcipyError):
-        error.args = (f"{error.args[0]} ({text})", *error.args[1:])
+        error.args = (f"{error.args[0].removesuffix(GUESS)} ({text})", *error.args[1:])
         return error
     return ContainerError(f"{describe(error)} ({text})")
 

@@ -126,10 +126,11 @@ def test_without_a_limit_that_was_reached_it_is_the_host(tmp_path):
 def test_only_an_error_that_may_come_of_it_is_explained_by_it(tmp_path, cause, explained):
     manager = from_paths({"": str(v2(tmp_path / "web", limit=MIB, kills=1, own=1))})
     error = StepError("make the first process", cause, "/linux")
-    words = str(error)
+    words = str(error).removesuffix(" (out of memory?)")
     assert oom.explain(error, manager) is error
     assert str(error).startswith(words)
     assert ("out of memory: 1 of" in str(error)) is explained
+    assert str(error).count("out of memory") == explained
 
 
 def test_whatever_a_new_container_dies_of_is_explained_by_it(tmp_path):
