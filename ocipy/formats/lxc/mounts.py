@@ -7,7 +7,7 @@ is also how `dump` writes them.
 from __future__ import annotations
 
 from ocipy.formats.lxc import fstab, grammar
-from ocipy.formats.lxc.read import exists, text_of
+from ocipy.formats.lxc.read import exists, forbidden, text_of
 from ocipy.formats.lxc.root import DEFAULT_NODES
 from ocipy.formats.lxc.security import keeps
 from ocipy.spec.names import PROC_FILES
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from ocipy.formats.lxc.draft import Draft
     from ocipy.formats.lxc.grammar import Entry
 
+_PROPAGATION = ("private", "shared", "slave", "unbindable")
 #: Options that are flags; others are the filesystem's own.  Source: liblxc, conf.c, mount_opt.
 FLAGS = frozenset(
     "atime dev diratime exec noatime nodev nodiratime noexec norelatime nostrictatime nosymfollow nosuid "
     "relatime ro rw strictatime suid bind rbind sync async dirsync lazytime mand nomand remount private "
     "shared slave unbindable rprivate rshared rslave runbindable".split()
 )
+#: Those of a bind mount that change nothing about what is mounted.
+_OPPOSITES = {"rw": "ro", "suid": "nosuid", "dev": "nodev", "exec": "noexec"}
+_KEEPING = {"bind", "rbind", "idmap", *_PROPAGATION, *(f"r{word}" for word in _PROPAGATION)}
 #: What `lxc.mount.auto` may say.
 AUTO = {
     "proc": ("mixed", "rw"),
@@ -153,6 +157,10 @@ def _line(draft: Draft, entry: Entry, text: str) -> None:
             draft.changed(entry, f"optional: not mounted, {why}")
             return
     options = _options(draft, entry, line)
+    if bound and not _KEEPING.issuperset(options):
+        # What the source's own mount forbids LXC keeps, OCI's runtimes only where no option is said.
+        kept = [option for option in forbidden(source) if option not in options]
+        options = [option for option in options if _OPPOSITES.get(option) not in kept] + kept
     fstype = "bind" if bound else line.fstype
     draft.add("/mounts", _mount(target, fstype, source, options), entry)
 

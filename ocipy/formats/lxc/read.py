@@ -167,6 +167,16 @@ def is_directory(path: str) -> bool:
     return os.path.isdir(path)
 
 
+def forbidden(path: str) -> list[str]:
+    """What the mount forbids that a path is on, as options; [] where there is no such path."""
+    try:
+        flags = os.statvfs(path).f_flag
+    except (OSError, ValueError):
+        return []
+    names = {"ro": os.ST_RDONLY, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV, "noexec": os.ST_NOEXEC}
+    return [name for name, flag in names.items() if flags & flag]
+
+
 def has_keys(path: str) -> bool:
     """Whether one of the first lines of a regular file sets a key of LXC's."""
     if not os.path.isfile(path):

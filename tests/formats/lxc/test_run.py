@@ -114,6 +114,33 @@ def test_a_mount_hook_finds_the_root_mounted_as_lxcfs_needs_it(ocipy, place):
     assert run(ocipy, place, *lines).stdout == "7\n"
 
 
+#: What the source of each bind forbids, seen by both.
+BINDS = r"""
+mkdir "$1/source" && mount -t tmpfs -o nosuid,nodev,noexec x "$1/source"
+lxc-execute -n binds -P "$1" -f "$1/config" && echo && "$2" --root "$1/state" run "$1/" binds
+"""
+
+
+def test_a_bind_forbids_what_its_source_forbids_as_under_lxc(place, launcher):
+    """Under an OCI runtime an option that is said allows what others are not said to forbid."""
+    real.needs_lxc()
+    lines = [
+        f"lxc.mount.entry = {place}/source {number} none {options},create=dir"
+        for number, options in enumerate(
+            ("bind", "bind,ro", "rbind,exec,suid", "bind,rslave", "bind,noatime")
+        )
+    ]
+    lines += [
+        "lxc.apparmor.profile = unconfined",
+        "lxc.execute.cmd = /bin/grep ' /[0-9] ' /proc/self/mountinfo",
+    ]
+    made.configure(place, "lxc.mount.auto = proc:rw", *lines)
+    said = real.sandboxed(BINDS, place, launcher).stdout
+    by_lxc, by_ocipy = (re.findall(r" (/[0-9]) (r[ow],\S+)", text) for text in said.split("\n\n"))
+    assert len(by_lxc) == 5
+    assert by_ocipy == by_lxc
+
+
 INITTAB = """::sysinit:/bin/sh -c 'echo booted'
 console::askfirst:/bin/sh
 ::shutdown:/bin/sh -c 'echo ended'
