@@ -117,6 +117,7 @@ def kept(loaded):
     [
         (DROPPED, old.DROP),
         (DROPPED_MASK, old.DROP),
+        ({**DROPPED_MASK, "namespaces": []}, old.DROP),
         (MASKED, old.MASK),
         (KEPT, old.KEEP),
         (CONFIGURED, old.KEEP),
@@ -163,10 +164,10 @@ def test_what_was_part_of_a_dropped_capability_is_dropped_with_it(load):
     assert set(CAPABILITIES) - set(kept(load(only_module))) == {"CAP_SYS_MODULE"}
 
 
-def test_a_list_whose_meaning_cannot_be_told_is_refused(load):
+@pytest.mark.parametrize("change", [{}, {"namespaces": []}, {"namespaces": None}])
+def test_a_list_whose_meaning_cannot_be_told_is_refused(load, change):
     """Without namespaces nothing else tells the generations apart."""
-    document = {**COMMON, "capabilities": ["SYS_ADMIN"]}
-    loaded = load(document)
+    loaded = load({**COMMON, **change, "capabilities": ["SYS_ADMIN"]})
     assert "/capabilities" in said(loaded, REFUSED)
     assert "capabilities" not in loaded.data["process"]
 
@@ -266,6 +267,8 @@ def test_what_nobody_knows_is_said(load):
     ("change", "where"),
     [
         ({"hostname": 1}, "container.json:2: /hostname: must be a string, not a number"),
+        ({"namespaces": True}, "/namespaces: must be an array, not a boolean"),
+        ({"namespaces": {"NEWPID": 1}}, "/namespaces/NEWPID: must be true or false, not a number"),
         ({"cgroups": []}, "/cgroups: must be an object, not an array"),
         ({"mounts": [1]}, "/mounts/0: must be an object, not a number"),
         ({"environment": ["A=1", 2]}, "/environment/1: must be a string, not a number"),

@@ -105,7 +105,7 @@ def _capabilities(config: Node, out: Building) -> None:
     meaning = generation(config)
     key = "capabilities_mask" if config.has("capabilities_mask") else "capabilities"
     place = config.place(key)
-    if meaning == KEEP and "namespaces" not in config.value and config.has(key):
+    if meaning == KEEP and not isinstance(config.value.get("namespaces"), dict) and config.has(key):
         config.whole(key)
         reason = "whether these are to be kept or dropped can't be told without namespaces"
         config.note(key, REFUSED, reason)
