@@ -25,7 +25,7 @@ def main(flags, options, args):
         flags["log"].warning(warning)
     if problems:
         raise ConfigError(problems, loaded.source)
-    if options["output"]:
+    if options["output"] not in ("", "-"):
         save(options["output"], files, options["force"], flags["log"].warning)
     else:
         out(shown(files))

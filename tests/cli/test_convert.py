@@ -57,7 +57,8 @@ def test_a_command_may_be_given(convert):
 
 
 def test_one_file_is_printed_as_it_is_and_several_by_their_names(convert):
-    assert convert("--to", "toy", annotations={"files": "toy"}).stdout == "toy 2\n"
+    for words in ((), ("-o", "-")):
+        assert convert("--to", "toy", *words, annotations={"files": "toy"}).stdout == "toy 2\n"
     assert convert("--to", "toy").stdout == "==> toy <==\ntoy 2\n\n==> more <==\nmore 2\n"
 
 
