@@ -37,9 +37,10 @@ def namespace_name():
 
 def table_of(directory):
     """The name of the table of rules that follow from what lies in a directory: one of its own for each."""
-    if directory == DIRECTORY:
+    path = os.path.realpath(directory)
+    if path == os.path.realpath(DIRECTORY):
         return "ocipy"
-    return f"ocipy-{hashlib.sha256(os.fsencode(os.path.realpath(directory))).hexdigest()[:8]}"
+    return f"ocipy-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 
 class Store:
