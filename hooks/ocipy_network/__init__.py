@@ -9,6 +9,7 @@
     names         is there a device of a name?
     links         devices, addresses and routes: rtnetlink, by pyroute2
     nft           the rules in the kernel: nfnetlink
+    flows         what is under way when rules change
     pins          devices of the host that are lent
     files         hosts and resolv.conf
     build         the order of it all

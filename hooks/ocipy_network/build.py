@@ -17,6 +17,7 @@ import contextlib
 import os
 
 from ocipy.errors import OcipyError
+from ocipy.spec.network_text import port
 from ocipy_network import files, firewall, holders, pins, pool
 from ocipy_network.claims import Claim
 from ocipy_network.names import Names
@@ -182,6 +183,11 @@ class Work:
 
             attachments = [one for claim in self.claims.values() for one in claim.attachments]
             nft.replace(firewall.rules(self.bridges, attachments), self.store.table)
+        published = [port(text) for one in concerned for text in one.publish]
+        if udp := {one.host_port for one in published if one.protocol == "udp"}:
+            from ocipy_network import flows
+
+            flows.forget(sorted(udp))
 
     def _sysctls(self, attachments, networks):
         from ocipy_network.links import write_sysctl

@@ -1,6 +1,7 @@
 """Containers on a bridge: who reaches whom, and by what."""
 
 import json
+import socket
 import subprocess
 
 import pytest
@@ -289,6 +290,39 @@ def test_a_range_of_udp_ports_is_published(world, outside):
         assert world.run(PYTHON, "-c", ASK, "127.0.0.1", 8000 + number) == answer
         assert world.run(PYTHON, "-c", ASK, "2001:db8::2", 8000 + number) == answer
         assert outside.run(PYTHON, "-c", ASK, "192.0.2.2", 8000 + number) == answer
+
+
+#: From port 4000: send to ports, and (if it is one) wait for the answer.
+SEND = (
+    "import socket, sys\n"
+    "where, *ports = sys.argv[1:]\n"
+    "one = socket.socket(socket.AF_INET6 if ':' in where else socket.AF_INET, socket.SOCK_DGRAM)\n"
+    "one.bind(('', 4000)); one.settimeout(5)\n"
+    "for port in ports: one.sendto(b'hello', (where, int(port)))\n"
+    "if len(ports) == 1: print(one.recv(100).decode())\n"
+)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.2", "2001:db8::2"])
+def test_a_client_that_was_there_before_its_port_is_answered(world, outside, address):
+    """Its flow is known to the kernel already, which asks no rule about it any more."""
+    world.container(mode="bridge", publish="7000:7000", forward="ipv4 ipv6").start()
+
+    def flows():
+        """To each port."""
+        script = (
+            "from ocipy_network.flows import to; print(*(len(to(n, int(sys.argv[1]))) for n in (8000, 8001)))"
+        )
+        return world.python(script, int(socket.AF_INET6 if ":" in address else socket.AF_INET)).split()
+
+    outside.run(PYTHON, "-c", SEND, address, 8000, 8001)
+    until(lambda: flows() == ["1", "1"])
+    box = world.container(PYTHON, "-c", ECHO, mode="bridge", publish="8000:5000/udp").start()
+    assert flows() == ["0", "1"]
+    until(lambda: box.inside("ss", "-lun").count(":500") == 2)
+    assert outside.run(PYTHON, "-c", SEND, address, 8000) == "hello 5000\n"
+    box.delete("--force")
+    assert flows() == ["0", "1"]
 
 
 @pytest.mark.parametrize("version", [4, 6])
