@@ -79,7 +79,7 @@ def test_processes_of_a_cgroup_and_those_below_it_without_those_of_other_pid_nam
     assert files.processes(f"{tmp_path}/gone") == []
 
 
-def test_a_container_can_not_nest_cgroups_deeper_than_they_are_seen_and_removed(tmp_path):
+def test_cgroups_are_found_and_removed_however_deep_they_are(tmp_path):
     name, depth = "n" * 50, 1200  # a path has 4096 bytes, Python's stack 1000 frames
     here = os.open(tmp_path, os.O_RDONLY)
     try:
