@@ -119,21 +119,24 @@ def identity_steps(process: dict[str, Any], context: Context) -> tuple[list[Step
     # As root, and if root may not (a network's filesystem) once more as the user, which init does by itself.
     # Before a filter, which may forbid to look where that is.
     made.append(_op("CHDIR", (process["cwd"],), f"enter directory {process['cwd']}", f"{at}/cwd"))
+    env = environment(process, context.options.env)
+    has_home = any(entry.startswith("HOME=") for entry in env)
+    args = tuple(process["args"])
+    program = steps.Process(args, env, pointer=f"{at}/args", home_uid=-1 if has_home else uid)
     if process.get("noNewPrivileges"):
         made.append(_op("NO_NEW_PRIVS", (), "set no_new_privs", f"{at}/noNewPrivileges"))
     elif context.seccomp:
-        # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.
-        made += [*_rlimits(process, context), *context.seccomp]
+        # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.  The home directory is
+        # looked up first, by a call that older profiles do not know.
+        made += [program, *_rlimits(process, context), *context.seccomp]
     credentials, warnings = _credentials(process, uid, gid, context)
     made += credentials
     umask = user.get("umask", _UMASK)
     made.append(
         _op("UMASK", (umask,), f"set umask {umask:04o}", f"{at}/user/umask" if "umask" in user else "")
     )
-    env = environment(process, context.options.env)
-    has_home = any(entry.startswith("HOME=") for entry in env)
-    args = tuple(process["args"])
-    made.append(steps.Process(args, env, pointer=f"{at}/args", home_uid=-1 if has_home else uid))
+    if program not in made:
+        made.append(program)
     made.append(steps.Lookup(args[0], pointer=f"{at}/args/0"))
     # After what init itself reads.
     return made + restrict, warnings

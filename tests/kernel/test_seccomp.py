@@ -98,9 +98,17 @@ def test_a_static_program_of_another_user_needs_no_more(box, confined):
     confined(profile(rule(*LITTLE), default="KILL_PROCESS"), status=42)
 
 
+@WITH_OR_WITHOUT
+def test_the_home_directory_is_found_under_a_filter_that_is_older_than_openat2(box, nnp):
+    box.linux["seccomp"] = all_but(rule("openat2", action="ERRNO"))
+    box.process |= {"noNewPrivileges": nnp, "env": ["PATH=/bin"]}
+    assert box.sh("echo $HOME") == "/root\n"
+
+
 @pytest.mark.parametrize(("nnp", "status"), [(True, 128 + signal.SIGILL), (False, 1)])
 def test_a_filter_that_forbids_even_to_exit_is_the_end_and_no_endless_try(confined, nnp, status):
-    confined(profile(), nnp=nnp, status=status)
+    of_nobodys = rule("execve", args=[(0, "EQ", 1)])
+    confined(profile(of_nobodys), nnp=nnp, status=status)
 
 
 @WITH_OR_WITHOUT
