@@ -290,7 +290,7 @@ def test_what_others_may_write_is_not_used(box, confined, state_root):
 
 
 def test_a_profile_that_is_refused_leaves_nothing(box, state_root):
-    box.linux["seccomp"] = profile(rule("read"), architectures=["SCMP_ARCH_S390X"])
+    box.linux["seccomp"] = profile(rule("read", "execve"), architectures=["SCMP_ARCH_S390X"])
     assert "/linux/seccomp/architectures/0: libseccomp" in box.fails("true")
     assert not state_root.exists()
 

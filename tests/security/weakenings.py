@@ -133,8 +133,8 @@ SYS_WRITABLE_BELOW = weakening(
     "a read-only bind of /sys is read-only all the way down, where a user namespace owns cgroups",
     (
         "ocipy/plan/mounts.py",
-        'if context.powerless and plain_path(source) == "/sys" and ',
-        "if False and ",
+        'if context.powerless and plain_path(source) == "/sys" and',
+        "if False and",
     ),
 )
 
