@@ -25,8 +25,8 @@ def main(words=None):
         return _main(sys.argv[1:] if words is None else words, messages, about)
     except BrokenPipeError:
         return BROKEN_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as e:
+        return 128 + e.args[0] if e.args else INTERRUPTED
     except Exception as e:  # noqa: BLE001 - the last one to see it
         status = 255 if about[1:] and about[0] == "exec" else 1
         if isinstance(e, ImportError) and isinstance(e.__context__, (OcipyError, OSError)):

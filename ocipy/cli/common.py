@@ -27,6 +27,10 @@ def runtime(flags) -> "Runtime":
 
     # A caller may ignore it, and then the kernel throws away what becomes of our children.
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    # Whoever asks us to end gets what Ctrl-C gets: what is half made is undone first.
+    for number in (_signal.SIGTERM, _signal.SIGHUP):
+        if _signal.getsignal(number) == _signal.SIG_DFL:
+            _signal.signal(number, _interrupt)
     return Runtime(
         root=flags["root"] or None,
         cgroup_manager="systemd" if flags["systemd-cgroup"] else flags["cgroup-manager"],
@@ -34,6 +38,10 @@ def runtime(flags) -> "Runtime":
         warn=flags["log"].warning,
         environ=os.environ,  # type: ignore[arg-type]  # typeshed has the bytes of posix
     )
+
+
+def _interrupt(number, _):
+    raise KeyboardInterrupt(number)
 
 
 def making(options):

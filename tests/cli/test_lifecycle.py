@@ -268,3 +268,23 @@ def test_a_state_root_is_made_when_it_is_needed(host):
 
 def test_the_root_directory_is_no_state_root(host):
     assert "--root" in host.fails("--root", "/", "list")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_create_that_is_asked_to_end_leaves_nothing(host, number):
+    there = host.directory / "hook"
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"touch {there}; exec sleep 100"]}
+    id, bundle = host.id(), host.bundle("true", change=lambda c: c.update(hooks={"createRuntime": [hook]}))
+    how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "preexec_fn": heed_signals}
+    with subprocess.Popen([*host.command, "create", "-b", bundle, id], **how) as create:
+        host.until(there.exists)
+        create.send_signal(number)
+        assert create.wait(timeout=20) == 128 + number
+    assert host.ids() == []
+    assert host.fails("state", id) == f"state {id}: container does not exist"
+
+
+def heed_signals():
+    """Whoever runs the tests may ignore some of them."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
