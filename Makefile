@@ -134,7 +134,11 @@ uninstall: ## remove what install installed
 
 .PHONY: conformance
 conformance: deps build ## run the OCI validation suite and all engines on ocipy; fails on a regression
-	$(VENV)/bin/python conformance/run $(ARGS)
+	tools/deps clients & # while the suite runs, most of which is waiting
+	failed=
+	$(VENV)/bin/python conformance/run $(ARGS) || failed=1
+	wait $$!
+	[ ! "$$failed" ]
 	$(MAKE) --no-print-directory conformance-clients
 
 .PHONY: conformance-clients

@@ -20,7 +20,9 @@ RECORDED = results.RECORDED
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="conformance/run", description=__doc__.partition("\n")[0])
     parser.add_argument("--runtime", default=os.environ.get("RUNTIME", "bin/ocipy"), metavar="COMMAND")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="tests at once")
+    # Most of a test is waiting.
+    jobs = 2 * (os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=jobs, metavar="N", help="tests at once")
     parser.add_argument("--cgroups", choices=("auto", "v1", "hybrid", "v2"), default="auto")
     parser.add_argument(
         "--needs", default=None, help="only tests that need this: none, cgroup, seccomp or lsm"
