@@ -8,7 +8,7 @@ Source: lxc.container.conf(5), CONTAINER HOOKS; liblxc 5.0.2, conf.c, run_script
 from __future__ import annotations
 
 from ocipy.formats.lxc import process, wrapper
-from ocipy.formats.lxc.shell import SHELL, quoted
+from ocipy.formats.lxc.shell import SHELL, plain, quoted
 from ocipy.spec.network import PREFIX
 
 TYPE_CHECKING = False
@@ -108,7 +108,7 @@ def _hook(draft: Draft, entry: Entry, kind: str, section: str, arguments: str) -
     ]
     line = entry.value
     if not config.flag("lxc.hook.version"):
-        line = f"{line} {config.container}{arguments}"
+        line = f"{line} {plain(config.container)}{arguments}"
     return {"path": SHELL, "args": ["sh", "-c", f"{PROLOGUE}exec {line}"], "env": env}
 
 
@@ -119,7 +119,7 @@ def _scripts(draft: Draft, moment: str) -> None:
             continue
         start = entry.key.removesuffix(f"script.{moment}")
         kind, link = (draft.config.last(start + name) for name in ("type", "link"))
-        words = [one.value for one in (kind, link) if one is not None]
+        words = [plain(one.value) for one in (kind, link) if one is not None]
         hook = _hook(draft, entry, moment, "net", "".join(f" {word}" for word in ("net", moment, *words)))
         draft.add(f"/hooks/{'createRuntime' if moment == 'up' else 'poststop'}", hook, entry)
         draft.changed(entry, "is not told the name of the host's end")

@@ -56,8 +56,9 @@ def test_without_autodev_its_hook_does_not_run(tmp_path):
 
 
 def test_a_hook_is_told_all_by_arguments(tmp_path):
-    (hook,) = made.data(tmp_path, "lxc.hook.pre-start = echo")["hooks"]["createRuntime"]
-    assert run(hook) == f"{tmp_path.name} lxc pre-start\n"
+    for place in (tmp_path, tmp_path / "a; b 'c'"):
+        (hook,) = made.data(place, "lxc.hook.pre-start = echo")["hooks"]["createRuntime"]
+        assert run(hook) == f"{place.name} lxc pre-start\n"
 
 
 def test_or_by_variables(tmp_path):
