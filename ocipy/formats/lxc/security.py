@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: What LXC confines a container by that says nothing, where the kernel has cgroup namespaces.
 DEFAULT_PROFILE = "lxc-container-default-cgns"
+#: And one that is to have containers in it.
+NESTING_PROFILE = "lxc-container-default-with-nesting"
 
 
 def load(draft: Draft) -> None:
@@ -79,13 +81,18 @@ def _apparmor(draft: Draft) -> None:
     if entry is None:
         if draft.host.apparmor:
             draft.set("/process/apparmorProfile", DEFAULT_PROFILE)
+    elif entry.value != "unchanged" and not draft.host.apparmor:
+        draft.changed(entry, "ignored, as LXC ignores it: AppArmor is not enabled on this host")
     elif entry.value == "generated":
-        draft.lossy(entry, "LXC makes a profile when it starts a container: this one is not confined by any")
+        # Debian's default for every container: to have none would be to let it out.
+        nested = draft.config.flag("lxc.apparmor.allow_nesting")
+        profile = NESTING_PROFILE if nested else DEFAULT_PROFILE
+        draft.set("/process/apparmorProfile", profile, entry)
+        draft.lossy(
+            entry, f"LXC makes a profile when it starts a container: this one is confined by {profile}"
+        )
     elif entry.value != "unchanged":
-        if draft.host.apparmor:
-            draft.set("/process/apparmorProfile", entry.value, entry)
-        else:
-            draft.changed(entry, "ignored, as LXC ignores it: AppArmor is not enabled on this host")
+        draft.set("/process/apparmorProfile", entry.value, entry)
 
 
 def _seccomp(draft: Draft, entry: Entry) -> None:

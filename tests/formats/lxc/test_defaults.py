@@ -211,6 +211,37 @@ def test_in_a_user_namespace_the_host_s_capabilities_are_no_limit(tmp_path):
     assert bounding(made.data(tmp_path, *lines, host=made.FEW)) == made.ALL
 
 
+# ---------------------------------------------------------------- AppArmor
+
+DEFAULT, NESTING = "lxc-container-default-cgns", "lxc-container-default-with-nesting"
+GENERATED = ["lxc.apparmor.profile = generated"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "profile", "fate"),
+    [
+        ([], DEFAULT, set()),
+        (["lxc.apparmor.profile = unchanged"], None, set()),
+        (["lxc.apparmor.profile = unconfined"], "unconfined", set()),
+        (["lxc.apparmor.profile = mine"], "mine", set()),
+        # As Debian has it for every container: not to be confined would be less than was asked for.
+        (GENERATED, DEFAULT, {LOSSY}),
+        ([*GENERATED, "lxc.apparmor.allow_nesting = 1"], NESTING, {LOSSY}),
+    ],
+)
+def test_a_container_is_confined_by_a_profile_of_the_host_s(tmp_path, lines, profile, fate):
+    spec, notes = made.load(tmp_path, *lines, host=made.V2.replace(apparmor=True))
+    assert spec.data["process"].get("apparmorProfile") == profile
+    assert made.fates(notes, "lxc.apparmor.profile") == fate
+
+
+def test_where_there_is_no_apparmor_its_profiles_are_ignored(tmp_path):
+    for lines, fate in ([], set()), (GENERATED, {CHANGED}), (["lxc.apparmor.profile = mine"], {CHANGED}):
+        spec, notes = made.load(tmp_path, *lines)
+        assert "apparmorProfile" not in spec.data["process"]
+        assert made.fates(notes, "lxc.apparmor.profile") == fate
+
+
 @pytest.mark.kernel
 def test_this_host_s_facts_are_those_of_the_kernel():
     with open("/proc/self/status") as file:
