@@ -57,7 +57,7 @@ struct context {
 _Noreturn void fail(struct context *context, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Exits, or dies by a signal. */
+/* Ends init, whatever a filter forbids. */
 _Noreturn void leave(int status);
 
 /* Sends an answer without text, with `fd` unless that is -1. */
