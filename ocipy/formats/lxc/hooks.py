@@ -58,6 +58,8 @@ def load(draft: Draft) -> None:
         if kind == "stop":
             _scripts(draft, "down")
         for entry in draft.config.all(f"lxc.hook.{kind}"):
+            if kind == "start" and entry.value == wrapper.FIRST:
+                continue
             if found := wrapper.read_hook(entry.value):
                 draft.add(f"/hooks/{found[0]}", found[1], entry)
                 continue

@@ -141,7 +141,7 @@ _ROWS = (
     ("lxc.hook.mount", LIST, CARRIED, "", "/bin/true"),
     ("lxc.hook.autodev", LIST, CARRIED, "", "/bin/true"),
     ("lxc.hook.start-host", LIST, CARRIED, "", "/bin/true"),
-    ("lxc.hook.start", LIST, CARRIED, "", "/bin/true"),
+    ("lxc.hook.start", LIST, CARRIED, "", "/bin/x"),
     ("lxc.hook.stop", LIST, LOSSY, "the namespaces that it would be told of are gone", "/bin/true"),
     ("lxc.hook.post-stop", LIST, CARRIED, "", "/bin/true"),
     ("lxc.hook.clone", LIST, LOSSY, "there is no verb that clones a container", "/bin/true"),

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
     Hook = dict[str, Any]
 
+#: LXC's hooks in the container are not told its first process, which is number 1 there.
 _STATE = (
-    "kind=$1; shift; case $kind in startContainer) s=created;; poststop) s=stopped;; *) s=creating;; esac; "
+    "kind=$1; shift; s=creating p=${LXC_PID:-1}; "
+    "case $kind in startContainer) s=created p=1;; poststop) s=stopped p=0;; esac; "
     'printf \'{"ociVersion":"1.2.0","id":"%s","status":"%s","pid":%s,"bundle":"%s"}\' '
-    '"$LXC_NAME" "$s" "${LXC_PID:-0}" "${LXC_CONFIG_FILE%/*}" | "$@"'
+    '"$LXC_NAME" "$s" "$p" "${LXC_CONFIG_FILE%/*}" | "$@"'
 )
+#: LXC starts no container whose first hook in it is more than a program's path: conf.c, verify_start_hooks().
+FIRST = "/bin/true"
 #: LXC writes sysctls when /proc/sys may be read-only already: from outside it still can be done.
 _SYSCTL = 'exec nsenter -t "$LXC_PID" -n -i -u -- sysctl -q -w "$1"'
 _NAME = "ocipy"

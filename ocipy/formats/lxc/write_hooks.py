@@ -5,6 +5,7 @@ from __future__ import annotations
 from ocipy.formats.lxc import hooks, wrapper
 from ocipy.formats.lxc.draft import escaped
 from ocipy.formats.lxc.host import HOOK
+from ocipy.formats.lxc.read import exists
 from ocipy.spec import network
 from ocipy.spec.check_linux import dotted
 
@@ -40,14 +41,32 @@ def dump(paper: Paper) -> None:
                 lines.append((key, value, pointer))
             elif kind == "poststart":
                 paper.lossy(pointer, "LXC has no hook for when the program runs")
+            elif kind == "startContainer" and not _first(paper, lines, pointer):
+                paper.lossy(
+                    pointer, f"LXC wants a program alone to be first, and there is no {wrapper.FIRST}"
+                )
             else:
                 version = "1"
                 lines.append((f"lxc.hook.{KINDS[kind]}", wrapper.hook_line(kind, hook), pointer))
                 _remark(paper, hook, pointer)
+                if KINDS[kind] == "start-host":
+                    paper.changed(
+                        pointer, "runs right before the program starts, after those of createContainer"
+                    )
     if version == "1":
         paper.put("lxc.hook.version", 1, "/hooks")
     for key, value, pointer in lines:
         paper.put(key, value, pointer)
+
+
+def _first(paper: Paper, lines: list[tuple[str, str, str]], pointer: str) -> bool:
+    """Whether LXC has a hook in the container that it can check, before the lines that it can't."""
+    if any(key == "lxc.hook.start" for key, _, _ in lines):
+        return True
+    found = exists(f"{paper.look('/root/path')}{wrapper.FIRST}")
+    if found:
+        lines.append(("lxc.hook.start", wrapper.FIRST, pointer))
+    return found
 
 
 def _remark(paper: Paper, hook: dict[str, Any], pointer: str) -> None:

@@ -117,20 +117,22 @@ def lines_of(data):
 
 
 @pytest.mark.parametrize(
-    ("kind", "key", "status"),
+    ("kind", "key", "status", "pid"),
     [
-        ("prestart", "start-host", "creating"),
-        ("createRuntime", "start-host", "creating"),
-        ("createContainer", "mount", "creating"),
-        ("startContainer", "start", "created"),
-        ("poststop", "post-stop", "stopped"),
+        ("prestart", "start-host", "creating", 4321),
+        ("createRuntime", "start-host", "creating", 4321),
+        ("createContainer", "mount", "creating", 1),
+        ("startContainer", "start", "created", 1),
+        ("poststop", "post-stop", "stopped", 0),
     ],
 )
-def test_an_oci_hook_gets_its_state_environment_and_arguments(tmp_path, kind, key, status):
+def test_an_oci_hook_gets_its_state_environment_and_arguments(kind, key, status, pid):
     lines, _ = lines_of({"hooks": {kind: [HOOK]}})
     assert "lxc.hook.version = 1" in lines
-    (line,) = (line.partition(" = ")[2] for line in lines if line.startswith(f"lxc.hook.{key} = "))
-    env = {**os.environ, "LXC_NAME": "web", "LXC_PID": "4321", "LXC_CONFIG_FILE": "/b/config", "HOME": "/h"}
+    *_, line = (line.partition(" = ")[2] for line in lines if line.startswith(f"lxc.hook.{key} = "))
+    env = {**os.environ, "LXC_NAME": "web", "LXC_CONFIG_FILE": "/b/config", "HOME": "/h"}
+    if kind != "createContainer":
+        env["LXC_PID"] = "4321"
     # As LXC runs it: by a shell that becomes it.
     words = ["/bin/sh", "-c", f"exec {lxc_value(line)}"]
     printed, state = subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout.split(
@@ -138,13 +140,22 @@ def test_an_oci_hook_gets_its_state_environment_and_arguments(tmp_path, kind, ke
     )
     assert printed == "'1' 2||it's"
     assert json.loads(state) == {
-        "ociVersion": "1.2.0", "id": "web", "status": status, "pid": 4321, "bundle": "/b",
+        "ociVersion": "1.2.0", "id": "web", "status": status, "pid": pid, "bundle": "/b",
     }  # fmt: skip
 
 
 def lxc_value(text):
     """What LXC makes of the value of a line."""
     return text[1:-1] if text[:1] == text[-1:] == '"' else text
+
+
+def test_a_hook_in_the_container_comes_after_one_that_lxc_can_check(tmp_path):
+    for path, found in (("/", ["/bin/true", "\"'/bin/sh' '-c'"]), (str(tmp_path), [])):
+        lines, notes = lines_of({"root": {"path": path}, "hooks": {"startContainer": [HOOK, HOOK]}})
+        starts = [line.partition(" = ")[2] for line in lines if line.startswith("lxc.hook.start = ")]
+        assert [start[:15] for start in starts] == [*found, *found[1:]]
+        lossy = {note.key for note in notes if note.fate == LOSSY and "startContainer" in note.key}
+        assert lossy == (set() if found else {"/hooks/startContainer/0", "/hooks/startContainer/1"})
 
 
 def test_a_hook_for_which_lxc_has_no_moment_is_lossy():

@@ -1,5 +1,6 @@
 """Containers of LXC's, run by ocipy."""
 
+import json
 import os
 import re
 import signal
@@ -139,6 +140,40 @@ def test_a_bind_forbids_what_its_source_forbids_as_under_lxc(place, launcher):
     by_lxc, by_ocipy = (re.findall(r" (/[0-9]) (r[ow],\S+)", text) for text in said.split("\n\n"))
     assert len(by_lxc) == 5
     assert by_ocipy == by_lxc
+
+
+HOOKS = r"""
+"$2" convert --to lxc --target-version 5 -o "$1/lxc" "$1/bundle" 2>&1
+lxc-execute -n hooks -P "$1" -f "$1/lxc/config"
+"""
+
+
+def test_hooks_of_a_bundle_run_under_lxc(place, launcher):
+    real.needs_lxc()
+    log = place / "root" / "tmp" / "log"
+    kinds = ("createRuntime", "createContainer", "startContainer", "poststop")
+    said = {
+        kind: f"echo {kind} $A $(cat) >>{'/tmp/log' if kind == 'startContainer' else log}" for kind in kinds
+    }
+    config = {
+        "ociVersion": "1.0.2",
+        "root": {"path": f"{place}/root"},
+        "process": {"cwd": "/", "user": {"uid": 0, "gid": 0}, "args": ["/bin/cat", "/tmp/log"]},
+        "linux": {"namespaces": [{"type": kind} for kind in ("mount", "pid", "uts", "ipc", "network")]},
+        "hooks": {
+            kind: [{"path": "/bin/sh", "args": ["sh", "-c", line], "env": ["A=1 2", "PATH=/bin"]}]
+            for kind, line in said.items()
+        },
+    }  # fmt: skip
+    (place / "bundle").mkdir()
+    (place / "bundle" / "config.json").write_text(json.dumps(config))
+    done = real.sandboxed(HOOKS, place, launcher)
+    lines = (line.partition(" 1 2 ") for line in log.read_text().splitlines())
+    # LXC runs its start hooks, on the host and in the container, at the same time.
+    assert {kind: json.loads(state)["status"] for kind, _, state in lines} == {
+        "createContainer": "creating", "createRuntime": "creating",
+        "startContainer": "created", "poststop": "stopped",
+    }, done  # fmt: skip
 
 
 INITTAB = """::sysinit:/bin/sh -c 'echo booted'
