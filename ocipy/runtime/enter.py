@@ -65,11 +65,9 @@ def entry_of(pidfd, pid, proc, kinds, entered=True, directory=""):
 
 def pid_inside(pid, proc):
     """The pid in the process's own, innermost, pid namespace.  Source: proc(5), NSpid."""
-    fd = openat2(proc, f"{pid}/status", os.O_RDONLY)
-    with open(fd, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.startswith("NSpid:"):
-                return int(line.split()[-1])
+    for line in os.content(openat2(proc, f"{pid}/status", os.O_RDONLY)).split(b"\n"):
+        if line.startswith(b"NSpid:"):
+            return int(line.split()[-1])
     return pid
 
 

@@ -21,9 +21,8 @@ def write(proc, pid, kind, mappings):
 
 def read(proc, pid, kind):
     """The mappings that a process lives in, as our own user namespace numbers what is outside."""
-    fd = openat2(proc, f"{pid}/{kind}_map", os.O_RDONLY)
-    with open(fd, "rb") as file:
-        lines = [line.split() for line in file]
+    text = os.content(openat2(proc, f"{pid}/{kind}_map", os.O_RDONLY))
+    lines = [line.split() for line in text.splitlines()]
     if not all(len(line) == 3 and b"".join(line).isdigit() for line in lines):
         raise failed(const.EINVAL, "read", f"/proc/{pid}/{kind}_map", "not three numbers a line")
     return tuple(tuple(map(int, line)) for line in lines)
