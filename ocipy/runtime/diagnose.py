@@ -6,7 +6,7 @@ from ocipy.errors import OcipyError
 from ocipy.linux import os
 from ocipy.runtime.channel import ExecFailure
 
-_OTHERS = ("getcwd(", "chdir(")  # what else init does then: the program has nothing to do with it
+_CALLS = ("lookup(", "execve(")  # with what else init does then the program has nothing to do
 HEAD = 4096  # bytes of a file that are looked at: an ELF file's segments are listed among them
 
 
@@ -20,7 +20,7 @@ def explain(error, program):
     The words, which engines turn into exit statuses 127 and 126, come first and are runc's:
     ``exec: "nope": executable file not found in $PATH``.
     """
-    if not isinstance(error, ExecFailure) or error.cause.strerror.startswith(_OTHERS):
+    if not isinstance(error, ExecFailure) or not error.cause.strerror.startswith(_CALLS):
         return error
     from ocipy.plan import execfailure
     from ocipy.plan.steps import Lookup
