@@ -102,6 +102,9 @@ HOOKS = $(DESTDIR)$(PREFIX)/libexec/ocipy
 SHARE = $(DESTDIR)$(PREFIX)/share
 # Where podman looks for what a distribution's package has to say; below /usr/local it looks for nothing.
 CONTAINERS_CONF = $(if $(filter /usr,$(PREFIX)),$(DESTDIR)/etc/containers/containers.conf.d/ocipy.conf)
+# Debian's zsh looks for what packages bring in a directory of its own; below /usr/local it does as all others.
+ZSH_SITE = $(SHARE)/zsh/site-functions
+ZSH_DEBIAN = $(SHARE)/zsh/vendor-completions
 # With no setuptools of its own, Python makes pip fetch one for the build.
 ISOLATION = $(shell $(PYTHON) -c 'import setuptools, wheel' 2>/dev/null && echo --no-build-isolation)
 
@@ -123,6 +126,11 @@ install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its
 	$(PYTHON) tools/launcher.py --library $(LIBRARY) --module ocipy_network --output $(HOOKS)/ocipy-hook-network
 	install -m 755 -t $(HOOKS) hooks/ocipy-hook-ldconfig
 	$(PYTHON) -m tools.manual $(SHARE)
+	if [ -d $(PREFIX)/share/zsh/vendor-completions ]; then
+	    install -D -m 644 -t $(ZSH_DEBIAN) $(ZSH_SITE)/_ocipy
+	    rm $(ZSH_SITE)/_ocipy
+	    rmdir --ignore-fail-on-non-empty $(ZSH_SITE)
+	fi
 	install -D -m 644 -t $(SHARE)/doc/ocipy docs/engines.md docs/hooks.md docs/network.md docs/python.md
 	if [ "$(CONTAINERS_CONF)" ]; then install -D -m 644 docs/containers.conf "$(CONTAINERS_CONF)"; fi
 
@@ -130,7 +138,7 @@ install: ## install in PREFIX=/usr/local (DESTDIR for packagers): bin/ocipy, its
 uninstall: ## remove what install installed
 	rm -rf $(DESTDIR)$(LIBRARY) $(HOOKS) $(DESTDIR)$(PREFIX)/bin/ocipy $(SHARE)/doc/ocipy $(CONTAINERS_CONF)
 	rm -f $(SHARE)/man/man8/ocipy.8 $(SHARE)/man/man8/ocipy-*.8 $(SHARE)/bash-completion/completions/ocipy \
-	    $(SHARE)/zsh/site-functions/_ocipy $(SHARE)/fish/vendor_completions.d/ocipy.fish
+	    $(ZSH_SITE)/_ocipy $(ZSH_DEBIAN)/_ocipy $(SHARE)/fish/vendor_completions.d/ocipy.fish
 
 .PHONY: conformance
 conformance: deps build ## run the OCI validation suite and all engines on ocipy; fails on a regression
