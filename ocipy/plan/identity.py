@@ -126,8 +126,8 @@ def identity_steps(process: dict[str, Any], context: Context) -> tuple[list[Step
     if process.get("noNewPrivileges"):
         made.append(_op("NO_NEW_PRIVS", (), "set no_new_privs", f"{at}/noNewPrivileges"))
     elif context.seccomp:
-        # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.  First the home directory
-        # is looked up, by a call that older profiles do not know.
+        # Without no_new_privs, loading needs CAP_SYS_ADMIN: before the capabilities go.  The home
+        # directory is looked up first, by a call that older profiles do not know.
         made += [program, *_rlimits(process, context), *context.seccomp]
     credentials, warnings = _credentials(process, uid, gid, context)
     made += credentials
