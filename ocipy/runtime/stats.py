@@ -64,26 +64,32 @@ def events(container, interval):
     if pidfd is None:
         raise ContainerError("container not running")
     try:
-        watch = oom.Watch(container.cgroup)
+        watch, eye = oom.Watch(container.cgroup), container.watch()
         try:
-            yield from _events(container, interval, pidfd, watch)
+            yield from _events(container, interval, pidfd, watch, eye)
         finally:
             watch.close()
+            if eye:
+                eye.close()
     finally:
         os.close(pidfd)
 
 
-def _events(container, interval, pidfd, watch):
+def _events(container, interval, pidfd, watch, eye):
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     if watch.fd >= 0:
         poll.register(watch.fd, watch.events)
-    due = time.monotonic() + interval
+    due, told = time.monotonic() + interval, False
     while True:
         ready = dict(poll.poll(process.left(due)))
         for _ in range(watch.take()):
+            told = True
             yield event(container, "oom")
         if pidfd in ready:
+            # A scope is gone with its last process, and its count with it: the kernel's log still knows.
+            if eye and not told and not container.cgroup.exists() and eye.look():
+                yield event(container, "oom")
             return
         if time.monotonic() >= due:
             due += interval
