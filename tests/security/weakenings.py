@@ -205,8 +205,8 @@ UNFILTERED_EXEC = weakening(
     "exec loads the container's filter",
     (
         "ocipy/plan/execprocess.py",
-        '    context.pointer, context.executing = "", True\n',
-        '    context.pointer, context.executing = "", True\n    context.seccomp = []\n',
+        "    context.pointer, context.executing = PROCESS, True\n",
+        "    context.pointer, context.executing = PROCESS, True\n    context.seccomp = []\n",
     ),
 )
 PRIVILEGES_OF_ITS_OWN = weakening(
