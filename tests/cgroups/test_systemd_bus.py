@@ -64,7 +64,10 @@ def systemd(listener):
             connection.recv(len(b"BEGIN\r\n"), socket.MSG_WAITALL)
             for number, answer in enumerate(todo, 1):
                 while (message := parser.get_next_message()) is None:
-                    parser.add_data(connection.recv(4096))
+                    data = connection.recv(4096)
+                    if not data:
+                        return  # hung up on before all answers were asked for
+                    parser.add_data(data)
                 if isinstance(answer, str):
                     reply = jeepney.new_error(message, f"org.freedesktop.DBus.Error.{answer}", "s", ("so",))
                 else:
