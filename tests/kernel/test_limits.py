@@ -1,15 +1,11 @@
 """``linux.resources`` at create: each limit is felt by the container's own process, on cgroup v1 and v2."""
 
-import json
 import os
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from ocipy.cgroups.layout import detect
 from tests.conftest import need
-from tests.kernel.box import until
 from tests.kernel.limits import (
     MIB,
     allocates,
@@ -109,54 +105,6 @@ def test_huge_pages_are_limited(box):
     with huge_pages(4):
         assert maps_huge(box, 2)
         assert not maps_huge(box, 3)
-
-
-PACKETS = """\
-mount -t cgroup -o net_cls,net_prio none {tree}
-trap '"$@" delete --force {id}' EXIT
-"$@" run -d -b {bundle} {id} >/dev/null 2>&1 </dev/null
-said() {{ cat {tree}/{id}/net_cls.classid; grep -w lo {tree}/{id}/net_prio.ifpriomap; }}
-said
-echo '{change}' | "$@" update -r - {id}
-said
-"""
-
-
-def hierarchies():
-    """{controller of the kernel: number of the v1 hierarchy that it is in}, 0 for none."""
-    lines = Path("/proc/cgroups").read_text().splitlines()[1:]
-    return {name: number for name, number, *_ in map(str.split, lines)}
-
-
-def test_packets_have_a_class_and_a_priority(box, tmp_path):
-    """Of two controllers of v1 that few hosts mount: here a private mount namespace does."""
-    layout = detect()
-    need(box.manager == "cgroupfs" and layout.mode != "v2", "has cgroup v2, or systemd", kernel=True)
-    need("net_cls" not in layout.controllers, "net_cls is mounted already", kernel=True)
-    need({"net_cls", "net_prio"}.issubset(hierarchies()), "no net_cls and net_prio", kernel=True)
-    (tmp_path / "tree").mkdir()
-    box.linux["resources"]["network"] = {"classID": 7, "priorities": [{"name": "lo", "priority": 3}]}
-    box.linux["cgroupsPath"] = f"/{box.id}"
-    box.process["args"] = ["sleep", "1000"]
-    change = json.dumps({"network": {"classID": 1 << 20, "priorities": [{"name": "lo", "priority": 5}]}})
-    script = PACKETS.format(tree=tmp_path / "tree", id=box.id, bundle=box.write(), change=change)
-    launcher, root = box.ocipy.command
-    command = ["unshare", "--mount", "sh", "-ec", script, "sh", launcher, "--root", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.stdout.split(), done.stderr) == (["7", "lo", "3", "1048576", "lo", "5"], "")
-    # The tree ends with its last mount, if that is after the end of its cgroups, which takes its time.
-    again = [
-        "unshare",
-        "--mount",
-        "mount",
-        "-t",
-        "cgroup",
-        "-o",
-        "net_cls,net_prio",
-        "none",
-        tmp_path / "tree",
-    ]
-    until(lambda: subprocess.run(again, check=True) and hierarchies()["net_cls"] == "0")
 
 
 def test_devices_are_those_that_are_allowed(box):
