@@ -174,7 +174,7 @@ def test_streams_may_be_swapped(container, capfd):
 
 def test_a_stream_that_is_none_is_refused(container):
     for wrong, words in (
-        (99, "is to be file descriptor 99, which is not open"),
+        (10**6, "is to be file descriptor 1000000, which is not open"),
         ("file", "is not a file descriptor, and has none"),
     ):
         with pytest.raises(ocipy.UsageError, match=f"^stdout {words}$"):
